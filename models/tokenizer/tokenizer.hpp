@@ -15,8 +15,9 @@ namespace pimllm {
 
 class Tokenizer {
  public:
-  // Throws Error if the model is not gpt2, a token is listed twice or is not in the byte alphabet, or a merge's parts
-  // or result are not tokens. Tokens that no merge produces (control tokens) are kept and decode to their own text.
+  // Throws Error if the model is not gpt2, the pre-tokenizer is not gpt-2 (or unnamed), a token is empty or listed twice,
+  // or a merge's parts or result are not tokens. Tokens outside the byte alphabet (control tokens) are never produced by
+  // encode and decode to their own text.
   explicit Tokenizer(TokenizerData data);
 
   // Token ids in [0, vocab_size). Throws Error if a byte of the text has no token.
