@@ -1,0 +1,25 @@
+# pimllm_verilate(NAME lib TOP module FILES f1 f2 ... [PARAMS A=1 B=2 ...] [TRACE])
+# Makes the static library `lib` out of a SystemVerilog top, with class V<lib> in header V<lib>.h. FILES are relative to
+# rtl/; the packages come first by themselves. Assertions are always compiled in.
+find_package(verilator HINTS $ENV{VERILATOR_ROOT} /usr/share/verilator REQUIRED)
+
+function(pimllm_verilate)
+  cmake_parse_arguments(ARG "TRACE" "NAME;TOP" "FILES;PARAMS" ${ARGN})
+  set(rtl ${PROJECT_SOURCE_DIR}/rtl)
+  set(sources ${rtl}/common/isa_pkg.sv ${rtl}/common/pimllm_pkg.sv)
+  foreach(file ${ARG_FILES})
+    list(APPEND sources ${rtl}/${file})
+  endforeach()
+  set(args --assert -Wall -Wno-fatal --x-assign unique --x-initial unique -O3 --noassert-case -I${rtl}/common)
+  list(REMOVE_ITEM args --noassert-case)
+  foreach(param ${ARG_PARAMS})
+    list(APPEND args -G${param})
+  endforeach()
+  add_library(${ARG_NAME} STATIC)
+  set(trace)
+  if(ARG_TRACE)
+    set(trace TRACE_FST)
+  endif()
+  verilate(${ARG_NAME} SOURCES ${sources} TOP_MODULE ${ARG_TOP} PREFIX V${ARG_NAME} ${trace}
+           VERILATOR_ARGS ${args} OPT_FAST -O2 OPT_SLOW -O1)
+endfunction()

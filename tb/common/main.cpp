@@ -1,0 +1,14 @@
+#include <gtest/gtest.h>
+#include <verilated.h>
+
+#include "tb/common/seed.hpp"
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  pimllm::tb::init_seed(&argc, argv);
+  Verilated::commandArgs(argc, argv);
+  return RUN_ALL_TESTS();
+}
+
+// Time stamps of $error messages; the benches count cycles themselves.
+double sc_time_stamp() { return 0; }

@@ -1,0 +1,45 @@
+// Uniform access to Verilator ports: every port, narrow or wide, is a little-endian run of bytes.
+#pragma once
+
+#include <verilated.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace pimllm::tb {
+
+class Signal {
+ public:
+  template <typename T>
+  explicit Signal(T& port) : bytes_(reinterpret_cast<uint8_t*>(&port), sizeof(T)) {
+    static_assert(std::is_trivially_copyable_v<T>);
+  }
+
+  // The low 64 bits of the port.
+  uint64_t get() const {
+    uint64_t value = 0;
+    std::memcpy(&value, bytes_.data(), std::min<size_t>(bytes_.size(), 8));
+    return value;
+  }
+
+  void set(uint64_t value) {
+    std::fill(bytes_.begin(), bytes_.end(), uint8_t{0});
+    std::memcpy(bytes_.data(), &value, std::min<size_t>(bytes_.size(), 8));
+  }
+
+  std::span<uint8_t> bytes() const { return bytes_; }
+
+  void set_bytes(std::span<const uint8_t> source) {
+    std::fill(bytes_.begin(), bytes_.end(), uint8_t{0});
+    std::copy_n(source.begin(), std::min(source.size(), bytes_.size()), bytes_.begin());
+  }
+
+ private:
+  std::span<uint8_t> bytes_;
+};
+
+}  // namespace pimllm::tb

@@ -1,0 +1,95 @@
+// Drives one Verilated unit: clock, reset, command port, memory ports. MODEL has clk_i, rst_ni and the command port.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tb/common/memory_port.hpp"
+#include "tb/common/unit_cmd.hpp"
+
+namespace pimllm::tb {
+
+template <typename Model>
+class UnitBench {
+ public:
+  UnitBench() : context_(std::make_unique<VerilatedContext>()), dut(std::make_unique<Model>(context_.get())) {}
+  ~UnitBench() { dut->final(); }
+  UnitBench(const UnitBench&) = delete;
+  UnitBench& operator=(const UnitBench&) = delete;
+
+  void add(Port& port) { ports_.push_back(&port); }
+
+  void reset(int cycles = 3) {
+    dut->rst_ni = 0;
+    for (int i = 0; i < cycles; ++i) step();
+    dut->rst_ni = 1;
+  }
+
+  // One clock cycle.
+  void step() {
+    dut->clk_i = 0;
+    dut->eval();
+    for (auto* port : ports_) port->before_edge();
+    dut->eval();
+    sample();
+    dut->clk_i = 1;
+    dut->eval();
+    for (auto* port : ports_) port->after_edge();
+    dut->clk_i = 0;
+    dut->eval();
+    ++cycles_;
+  }
+
+  // Presents a command until it is taken.
+  void issue(const UnitCmd& cmd, int limit = 100000) {
+    Signal(dut->cmd_i).set_bytes(pack(cmd));
+    dut->cmd_valid_i = 1;
+    for (int i = 0; i < limit; ++i) {
+      taken_ = false;
+      step();
+      if (taken_) {
+        dut->cmd_valid_i = 0;
+        return;
+      }
+    }
+    FAIL() << "command not taken in " << limit << " cycles";
+  }
+
+  // Steps until `count` instructions are done in all.
+  void wait_done(uint64_t count, int limit = 1000000) {
+    for (int i = 0; i < limit && done_ < count; ++i) step();
+    ASSERT_EQ(done_, count) << "unit hangs";
+  }
+
+  // Issues one command and waits until it is done; returns the cycles from taken to done.
+  uint64_t run(const UnitCmd& cmd) {
+    const uint64_t before = done_;
+    issue(cmd);
+    const uint64_t start = cycles_;
+    wait_done(before + 1);
+    return cycles_ - start;
+  }
+
+  uint64_t cycles() const { return cycles_; }
+  uint64_t done() const { return done_; }
+
+ private:
+  void sample() {
+    if (dut->rst_ni == 0) return;
+    if (dut->cmd_valid_i != 0 && dut->cmd_ready_o != 0) taken_ = true;
+    if (dut->done_o != 0) ++done_;
+  }
+
+  std::unique_ptr<VerilatedContext> context_;
+  std::vector<Port*> ports_;
+  uint64_t cycles_ = 0, done_ = 0;
+  bool taken_ = false;
+
+ public:
+  std::unique_ptr<Model> dut;
+};
+
+}  // namespace pimllm::tb

@@ -1,0 +1,50 @@
+// unit_cmd_t of rtl/common/pimllm_pkg.sv as a plain structure, and its packing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "models/isa/isa.hpp"
+
+namespace pimllm::tb {
+
+struct UnitCmd {
+  uint32_t pc = 0;
+  isa::Opcode opcode = isa::Opcode::kNop;
+  uint8_t mode = 0;
+  uint16_t count = 0;
+  uint16_t a0 = 0;
+  uint64_t a1 = 0;  // 48 bits
+  uint16_t a2 = 0;
+  uint16_t s0 = 0;
+  uint16_t s1 = 0;
+  uint64_t s2 = 0;  // 48 bits
+  uint16_t pos = 0;
+};
+
+inline constexpr int kUnitCmdBits = 32 + 6 + 7 + 16 + 16 + 48 + 16 + 16 + 16 + 48 + 16;
+
+// Little-endian bytes of the packed struct (its last member in the lowest bits).
+inline std::array<uint8_t, 32> pack(const UnitCmd& cmd) {
+  std::array<uint8_t, 32> out{};
+  int bit = 0;
+  const auto put = [&](uint64_t value, int width) {
+    for (int i = 0; i < width; ++i, ++bit) {
+      if ((value >> i & 1) != 0) out[bit / 8] = static_cast<uint8_t>(out[bit / 8] | (1 << (bit % 8)));
+    }
+  };
+  put(cmd.pos, 16);
+  put(cmd.s2, 48);
+  put(cmd.s1, 16);
+  put(cmd.s0, 16);
+  put(cmd.a2, 16);
+  put(cmd.a1, 48);
+  put(cmd.a0, 16);
+  put(cmd.count, 16);
+  put(cmd.mode, 7);
+  put(static_cast<uint64_t>(cmd.opcode), 6);
+  put(cmd.pc, 32);
+  return out;
+}
+
+}  // namespace pimllm::tb
