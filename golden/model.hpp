@@ -26,10 +26,10 @@ struct ModelConfig {
   NormKind norm = NormKind::kRms;
   Normalizer normalizer = Normalizer::kSoftmax;
   Activation activation = Activation::kRelu2;
-  bool gated = false;               // ffn: act(gate) * up, else act(up)
-  bool sub_norms = false;           // norms before the attention output and the down projection
-  bool rope = false;                // else learned positions
-  double rope_theta = 10000.0;      // NEOX pairs (i, i + head_dim / 2)
+  bool gated = false;           // ffn: act(gate) * up, else act(up)
+  bool sub_norms = false;       // norms before the attention output and the down projection
+  bool rope = false;            // else learned positions
+  double rope_theta = 10000.0;  // NEOX pairs (i, i + head_dim / 2)
   double norm_eps = 1e-5;
 };
 

@@ -1,0 +1,189 @@
+#include "golden/crossbar.hpp"
+
+#include <array>
+
+#include "golden/error.hpp"
+#include "golden/fixed.hpp"
+#include "golden/gemm.hpp"
+
+namespace pimllm {
+namespace {
+
+constexpr int kBits = 8;
+
+void check_settings(const CrossbarSettings& s) {
+  if (s.xbar_rows < 1) fail("crossbar rows: expected at least 1, found {}", s.xbar_rows);
+  if (s.rows_per_conversion < 1)
+    fail("rows per conversion: expected at least 1, found {}", s.rows_per_conversion);
+  if (s.lsb_shift < 0 || s.lsb_shift > 15) fail("ADC LSB shift: expected 0..15, found {}", s.lsb_shift);
+  if (s.adc_bits < 1 || s.adc_bits > 16) fail("ADC bits: expected 1..16, found {}", s.adc_bits);
+}
+
+struct InputRange {
+  int begin = 0;
+  int end = 0;
+};
+
+// The inputs of each row group that has any, in order.
+std::vector<InputRange> row_groups(int in, const CrossbarSettings& s, RowPositions rows) {
+  check_settings(s);
+  if (!rows.empty() && rows.size() != static_cast<size_t>(in)) {
+    fail("crossbar row positions: expected {} entries, found {}", in, rows.size());
+  }
+  std::vector<InputRange> groups;
+  int last_row = -1;
+  int last_tile = -1;
+  int last_group = -1;
+  for (int i = 0; i < in; ++i) {
+    const int row = rows.empty() ? i : rows[static_cast<size_t>(i)];
+    if (row <= last_row)
+      fail("crossbar row positions: expected more than {} at entry {}, found {}", last_row, i, row);
+    last_row = row;
+    const int tile = row / s.xbar_rows;
+    const int group = row % s.xbar_rows / s.rows_per_conversion;
+    if (tile != last_tile || group != last_group) {
+      groups.push_back({i, i});
+      last_tile = tile;
+      last_group = group;
+    }
+    groups.back().end = i + 1;
+  }
+  return groups;
+}
+
+struct Adc {
+  explicit Adc(const CrossbarSettings& s)
+      : lsb_shift(s.lsb_shift), minimum(-(1 << (s.adc_bits - 1))), maximum((1 << (s.adc_bits - 1)) - 1) {}
+
+  // The converted value in units of 1 (code * 2^L).
+  int32_t convert(int32_t analog, uint64_t& clips) const {
+    const int32_t rounded = lsb_shift == 0 ? analog : (analog + (1 << (lsb_shift - 1))) >> lsb_shift;
+    const int32_t code = std::clamp(rounded, minimum, maximum);
+    if (code != rounded) ++clips;
+    return code * (1 << lsb_shift);
+  }
+
+  int lsb_shift;
+  int32_t minimum;
+  int32_t maximum;
+};
+
+}  // namespace
+
+std::vector<int> padded_row_positions(int inputs, int block, int stride) {
+  if (block < 1 || stride < block)
+    fail("padded rows: expected stride >= block >= 1, found {} and {}", stride, block);
+  std::vector<int> rows;
+  rows.reserve(static_cast<size_t>(inputs));
+  for (int i = 0; i < inputs; ++i) rows.push_back(i / block * stride + i % block);
+  return rows;
+}
+
+std::vector<int32_t> crossbar_project(std::span<const int8_t> values, int out, std::span<const int8_t> x,
+                                      const CrossbarSettings& settings, RowPositions rows, uint64_t& clips) {
+  const auto groups = row_groups(static_cast<int>(x.size()), settings, rows);
+  const Adc adc(settings);
+  std::vector<int32_t> y(static_cast<size_t>(out));
+  for (size_t c = 0; c < y.size(); ++c) {
+    const auto column = values.subspan(c * x.size(), x.size());
+    for (const InputRange& group : groups) {
+      for (int b = 0; b < kBits; ++b) {
+        int32_t analog = 0;
+        for (auto r = static_cast<size_t>(group.begin); r < static_cast<size_t>(group.end); ++r) {
+          analog += ((static_cast<uint8_t>(x[r]) >> b) & 1) * column[r];
+        }
+        const int32_t weight = b == kBits - 1 ? -(1 << b) : 1 << b;
+        y[c] += weight * adc.convert(analog, clips);
+      }
+    }
+  }
+  return y;
+}
+
+CrossbarMatrix::CrossbarMatrix(std::span<const int8_t> values, int in, int out,
+                               const CrossbarSettings& settings, RowPositions rows)
+    : in_(in), out_(out), settings_(settings), values_(values.begin(), values.end()) {
+  if (values.size() != static_cast<size_t>(in) * static_cast<size_t>(out)) {
+    fail("crossbar matrix: expected {} x {} values, found {}", out, in, values.size());
+  }
+  for (const InputRange& range : row_groups(in, settings, rows)) {
+    const auto words = static_cast<size_t>(range.end - range.begin + 63) / 64;
+    groups_.push_back({range.begin, range.end, words_, words});
+    words_ += words;
+  }
+  const Adc adc(settings);
+  for (int c = 0; c < out; ++c) {
+    const int8_t* column = values_.data() + static_cast<size_t>(c) * static_cast<size_t>(in);
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const Group& group = groups_[g];
+      int32_t plus = 0;
+      int32_t minus = 0;
+      for (int r = group.begin; r < group.end; ++r) {
+        if (column[r] < -1 || column[r] > 1) {
+          fail("crossbar matrix: expected -1, 0 or 1 at output {} input {}, found {}", c, r, column[r]);
+        }
+        plus += column[r] > 0 ? 1 : 0;
+        minus += column[r] < 0 ? 1 : 0;
+      }
+      uint64_t can_clip = 0;
+      adc.convert(plus, can_clip);
+      adc.convert(-minus, can_clip);
+      if (can_clip == 0 && (settings.lsb_shift == 0 || plus + minus == 0)) continue;
+      inexact_.push_back({static_cast<int>(g), c, cells_.size()});
+      cells_.resize(cells_.size() + 2 * group.words);
+      uint64_t* cells = cells_.data() + inexact_.back().cells;
+      for (int r = group.begin; r < group.end; ++r) {
+        const auto i = static_cast<size_t>(r - group.begin);
+        const uint64_t bit = uint64_t{1} << (i % 64);
+        if (column[r] > 0) cells[i / 64] |= bit;
+        if (column[r] < 0) cells[group.words + i / 64] |= bit;
+      }
+    }
+  }
+}
+
+void CrossbarMatrix::correct(const int8_t* x, int32_t* y, uint64_t& clips) const {
+  std::vector<uint64_t> planes(kBits * words_);
+  for (const Group& group : groups_) {
+    for (int r = group.begin; r < group.end; ++r) {
+      const auto i = static_cast<size_t>(r - group.begin);
+      const auto bits = static_cast<uint8_t>(x[r]);
+      for (size_t b = 0; b < kBits; ++b) {
+        planes[b * words_ + group.word + i / 64] |= static_cast<uint64_t>((bits >> b) & 1U) << (i % 64);
+      }
+    }
+  }
+  const Adc adc(settings_);
+  for (const Conversion& conversion : inexact_) {
+    const Group& group = groups_[static_cast<size_t>(conversion.group)];
+    const uint64_t* plus = cells_.data() + conversion.cells;
+    const uint64_t* minus = plus + group.words;
+    int32_t difference = 0;
+    for (size_t b = 0; b < kBits; ++b) {
+      const uint64_t* plane = planes.data() + b * words_ + group.word;
+      int32_t analog = 0;
+      for (size_t w = 0; w < group.words; ++w) {
+        analog += std::popcount(plane[w] & plus[w]) - std::popcount(plane[w] & minus[w]);
+      }
+      const int32_t error = adc.convert(analog, clips) - analog;
+      difference += error * (b == kBits - 1 ? -(1 << b) : 1 << b);
+    }
+    y[conversion.column] += difference;
+  }
+}
+
+void CrossbarMatrix::project(std::span<const int8_t> x, int tokens, std::span<int32_t> y,
+                             uint64_t& clips) const {
+  const auto in = static_cast<size_t>(in_);
+  const auto out = static_cast<size_t>(out_);
+  if (x.size() != static_cast<size_t>(tokens) * in || y.size() != static_cast<size_t>(tokens) * out) {
+    fail("crossbar projection: expected {} tokens of {} inputs and {} outputs, found {} and {}", tokens, in,
+         out, x.size(), y.size());
+  }
+  gemm_i8(tokens, out_, in_, x.data(), in, values_.data(), in, y.data(), out);
+  if (inexact_.empty()) return;
+  for (size_t t = 0; t < static_cast<size_t>(tokens); ++t)
+    correct(x.data() + t * in, y.data() + t * out, clips);
+}
+
+}  // namespace pimllm
