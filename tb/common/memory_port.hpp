@@ -67,7 +67,9 @@ class ReadPort : public Port {
     gnt_.set(granted_ ? 1 : 0);
     held_ = req && !granted_;
     held_addr_ = addr_.get();
-    if (granted_) ASSERT_LT(addr_.get(), ram_.words()) << "read beyond the space";
+    if (granted_) {
+      ASSERT_LT(addr_.get(), ram_.words()) << "read beyond the space";
+    }
     granted_addr_ = addr_.get();
   }
 
