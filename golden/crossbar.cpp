@@ -6,10 +6,17 @@
 #include "golden/fixed.hpp"
 #include "golden/gemm.hpp"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#define PIMLLM_POPCNT 1
+#define PIMLLM_INLINE inline __attribute__((always_inline))
+#else
+#define PIMLLM_INLINE inline
+#endif
+
 namespace pimllm {
 namespace {
 
-constexpr int kBits = 8;
+constexpr size_t kBits = 8;
 
 void check_settings(const CrossbarSettings& s) {
   if (s.xbar_rows < 1) fail("crossbar rows: expected at least 1, found {}", s.xbar_rows);
@@ -68,6 +75,41 @@ struct Adc {
   int32_t maximum;
 };
 
+// What the conversions of one column and row group differ from their exact sums, over all bits. cells: plus
+// words, then minus words; planes: [bit][word].
+PIMLLM_INLINE int32_t errors_of(const Adc& adc, const uint64_t* cells, const uint64_t* planes, size_t words,
+                                uint64_t& clips) {
+  const uint64_t* minus = cells + words;
+  int32_t sum = 0;
+  for (size_t b = 0; b < kBits; ++b) {
+    int32_t analog = 0;
+    for (size_t w = 0; w < words; ++w) {
+      const uint64_t plane = planes[b * words + w];
+      analog += std::popcount(plane & cells[w]) - std::popcount(plane & minus[w]);
+    }
+    const int32_t error = adc.convert(analog, clips) - analog;
+    sum += error * (b == kBits - 1 ? -(1 << b) : 1 << b);
+  }
+  return sum;
+}
+
+#ifdef PIMLLM_POPCNT
+__attribute__((target("popcnt"))) int32_t errors_popcnt(const Adc& adc, const uint64_t* cells,
+                                                        const uint64_t* planes, size_t words,
+                                                        uint64_t& clips) {
+  return errors_of(adc, cells, planes, words, clips);
+}
+#endif
+
+int32_t conversion_errors(const Adc& adc, const uint64_t* cells, const uint64_t* planes, size_t words,
+                          uint64_t& clips) {
+#ifdef PIMLLM_POPCNT
+  static const bool kPopcnt = __builtin_cpu_supports("popcnt") != 0;
+  if (kPopcnt) return errors_popcnt(adc, cells, planes, words, clips);
+#endif
+  return errors_of(adc, cells, planes, words, clips);
+}
+
 }  // namespace
 
 std::vector<int> padded_row_positions(int inputs, int block, int stride) {
@@ -87,7 +129,7 @@ std::vector<int32_t> crossbar_project(std::span<const int8_t> values, int out, s
   for (size_t c = 0; c < y.size(); ++c) {
     const auto column = values.subspan(c * x.size(), x.size());
     for (const InputRange& group : groups) {
-      for (int b = 0; b < kBits; ++b) {
+      for (size_t b = 0; b < kBits; ++b) {
         int32_t analog = 0;
         for (auto r = static_cast<size_t>(group.begin); r < static_cast<size_t>(group.end); ++r) {
           analog += ((static_cast<uint8_t>(x[r]) >> b) & 1) * column[r];
@@ -145,30 +187,20 @@ CrossbarMatrix::CrossbarMatrix(std::span<const int8_t> values, int in, int out,
 void CrossbarMatrix::correct(const int8_t* x, int32_t* y, uint64_t& clips) const {
   std::vector<uint64_t> planes(kBits * words_);
   for (const Group& group : groups_) {
+    uint64_t* words = planes.data() + kBits * group.word;
     for (int r = group.begin; r < group.end; ++r) {
       const auto i = static_cast<size_t>(r - group.begin);
       const auto bits = static_cast<uint8_t>(x[r]);
       for (size_t b = 0; b < kBits; ++b) {
-        planes[b * words_ + group.word + i / 64] |= static_cast<uint64_t>((bits >> b) & 1U) << (i % 64);
+        words[b * group.words + i / 64] |= static_cast<uint64_t>((bits >> b) & 1U) << (i % 64);
       }
     }
   }
   const Adc adc(settings_);
   for (const Conversion& conversion : inexact_) {
     const Group& group = groups_[static_cast<size_t>(conversion.group)];
-    const uint64_t* plus = cells_.data() + conversion.cells;
-    const uint64_t* minus = plus + group.words;
-    int32_t difference = 0;
-    for (size_t b = 0; b < kBits; ++b) {
-      const uint64_t* plane = planes.data() + b * words_ + group.word;
-      int32_t analog = 0;
-      for (size_t w = 0; w < group.words; ++w) {
-        analog += std::popcount(plane[w] & plus[w]) - std::popcount(plane[w] & minus[w]);
-      }
-      const int32_t error = adc.convert(analog, clips) - analog;
-      difference += error * (b == kBits - 1 ? -(1 << b) : 1 << b);
-    }
-    y[conversion.column] += difference;
+    y[conversion.column] += conversion_errors(adc, cells_.data() + conversion.cells,
+                                              planes.data() + kBits * group.word, group.words, clips);
   }
 }
 

@@ -53,11 +53,11 @@ QuantizedModel::QuantizedModel(const ModelWeights& weights, const IntegerSetting
       refuse_bias(w.wq, i, "attn_q", "RoPE");
       refuse_bias(w.wk, i, "attn_k", "RoPE");
     }
-    if (c.gated) refuse_bias(w.w_up, i, "ffn_up", "a gated FFN");
-    if (c.activation == Activation::kRelu2) {
-      refuse_bias(w.w_gate, i, "ffn_gate", "ReLU^2");
-      refuse_bias(w.w_up, i, "ffn_up", "ReLU^2");
+    if (c.gated) {
+      refuse_bias(w.w_gate, i, "ffn_gate", "a gated FFN");
+      refuse_bias(w.w_up, i, "ffn_up", "a gated FFN");
     }
+    if (c.activation == Activation::kRelu2) refuse_bias(w.w_up, i, "ffn_up", "ReLU^2");
     QuantizedLayer layer;
     layer.attn_norm = quantize_norm(w.attn_norm, c.norm_eps);
     layer.ffn_norm = quantize_norm(w.ffn_norm, c.norm_eps);

@@ -48,7 +48,7 @@ struct QuantizedLayer {
 };
 
 // All parameters as integers. Throws Error for a model that docs/numerics.md does not cover: a bias on Q or K
-// together with RoPE, on up of a gated FFN, or with ReLU^2.
+// together with RoPE, on a gated FFN's up or gate, or with ReLU^2.
 struct QuantizedModel {
   QuantizedModel(const ModelWeights& weights, const IntegerSettings& settings);
 
