@@ -31,6 +31,11 @@ TEST(Gemm, MatchesPlainLoops) {
     std::vector<int32_t> uc(c.size());
     gemm_i8(m, n, k, a.data(), lda, b.data(), ldb, c.data(), static_cast<size_t>(n));
     gemm_u8i8(m, n, k, ua.data(), lda, b.data(), ldb, uc.data(), static_cast<size_t>(n));
+    std::vector<int32_t> portable(c.size());
+    gemm_i8_portable(m, n, k, a.data(), lda, b.data(), ldb, portable.data(), static_cast<size_t>(n));
+    EXPECT_EQ(portable, c);
+    gemm_u8i8_portable(m, n, k, ua.data(), lda, b.data(), ldb, portable.data(), static_cast<size_t>(n));
+    EXPECT_EQ(portable, uc);
     for (size_t i = 0; i < static_cast<size_t>(m); ++i) {
       for (size_t j = 0; j < static_cast<size_t>(n); ++j) {
         int32_t expected = 0;

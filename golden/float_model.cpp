@@ -14,19 +14,42 @@ namespace {
 
 using Index = Eigen::Index;
 constexpr size_t kChunk = 256;  // tokens at once, bounds the memory of long prompts
+constexpr float kMinAbsmax = 1e-5F;
+
+// Each row of x to int8 and back, as the trainer does.
+template <typename Block>
+void round_rows(Block&& x) {
+  for (Index t = 0; t < x.rows(); ++t) {
+    const float scale = 127.0F / std::max(x.row(t).cwiseAbs().maxCoeff(), kMinAbsmax);
+    const float step = 1.0F / scale;
+    for (Index i = 0; i < x.cols(); ++i) x(t, i) = std::nearbyint(x(t, i) * scale) * step;
+  }
+}
+
+template <typename M>
+void round_heads(M& x, Index head_dim) {
+  for (Index h = 0; h < x.cols(); h += head_dim) round_rows(x.middleCols(h, head_dim));
+}
 
 }  // namespace
 
-FloatModel::FloatModel(std::shared_ptr<const ModelWeights> weights) : weights_(std::move(weights)) {
+FloatModel::FloatModel(std::shared_ptr<const ModelWeights> weights, const FloatSettings& settings)
+    : weights_(std::move(weights)), settings_(settings) {
   check_model(*weights_);
   const ModelConfig& c = weights_->config;
   const Index width = Index{c.kv_heads} * c.head_dim;
   k_.assign(static_cast<size_t>(c.layers), Matrix::Zero(c.context_length, width));
   v_ = k_;
+  if (!settings_.trained_rounding) return;
+  embedding_ = Eigen::Map<const Matrix>(weights_->token_embedding.data(), c.vocab_size, c.d_model);
+  round_rows(embedding_);
+  if (c.rope) return;
+  positions_ = Eigen::Map<const Matrix>(weights_->position_embedding.data(), c.context_length, c.d_model);
+  round_rows(positions_);
 }
 
-FloatModel::FloatModel(const ModelWeights& weights)
-    : FloatModel(std::make_shared<const ModelWeights>(weights)) {}
+FloatModel::FloatModel(const ModelWeights& weights, const FloatSettings& settings)
+    : FloatModel(std::make_shared<const ModelWeights>(weights), settings) {}
 
 std::span<const float> FloatModel::step(int32_t token) { return forward({&token, 1}); }
 
@@ -76,7 +99,7 @@ FloatModel::Matrix FloatModel::linear(const TernaryMatrix& w, const Matrix& x) {
   std::vector<float> s(tokens);
   for (size_t t = 0; t < tokens; ++t) {
     const auto row = x.row(static_cast<Index>(t));
-    s[t] = 127.0F / std::max(row.cwiseAbs().maxCoeff(), 1e-5F);
+    s[t] = 127.0F / std::max(row.cwiseAbs().maxCoeff(), kMinAbsmax);
     for (size_t i = 0; i < in; ++i) {
       const float scaled = std::nearbyint(row[static_cast<Index>(i)] * s[t]);
       q[t * in + i] = static_cast<int8_t>(std::clamp(scaled, -128.0F, 127.0F));
@@ -136,6 +159,7 @@ FloatModel::Matrix FloatModel::attend(const LayerWeights& w, size_t layer, const
         row = (row - row.maxCoeff()).exp();
         row /= row.sum();
       } else {
+        if (settings_.trained_rounding) row = ((row * 16.0F).rint() / 16.0F).max(-8.0F).min(7.9375F);
         row = (row + w.consmax_ln_c[static_cast<size_t>(h)]).exp();
       }
       p.row(t).tail(keys - n).setZero();
@@ -167,12 +191,15 @@ void FloatModel::activate(Matrix& x) const {
 void FloatModel::chunk(std::span<const int32_t> tokens, size_t first) {
   const ModelConfig& c = weights_->config;
   const auto count = static_cast<Index>(tokens.size());
-  const Eigen::Map<const Matrix> embedding(weights_->token_embedding.data(), c.vocab_size, c.d_model);
+  using Table = Eigen::Map<const Matrix>;
+  const bool rounded = settings_.trained_rounding;
+  const Table embedding(rounded ? embedding_.data() : weights_->token_embedding.data(), c.vocab_size,
+                        c.d_model);
   Matrix x(count, c.d_model);
   for (Index t = 0; t < count; ++t) x.row(t) = embedding.row(tokens[static_cast<size_t>(t)]);
   if (!c.rope) {
-    x += Eigen::Map<const Matrix>(weights_->position_embedding.data(), c.context_length, c.d_model)
-             .middleRows(position_, count);
+    const float* positions = rounded ? positions_.data() : weights_->position_embedding.data();
+    x += Table(positions, c.context_length, c.d_model).middleRows(position_, count);
   }
   for (size_t l = 0; l < weights_->layers.size(); ++l) {
     const LayerWeights& w = weights_->layers[l];
@@ -183,8 +210,12 @@ void FloatModel::chunk(std::span<const int32_t> tokens, size_t first) {
       rotate(q);
       rotate(k);
     }
+    Matrix v = linear(w.wv, n);
+    if (rounded) {
+      for (Matrix* m : {&q, &k, &v}) round_heads(*m, c.head_dim);
+    }
     k_[l].middleRows(position_, count) = k;
-    v_[l].middleRows(position_, count) = linear(w.wv, n);
+    v_[l].middleRows(position_, count) = v;
     Matrix a = attend(w, l, q);
     if (c.sub_norms) a = normalise(w.attn_sub_norm, a);
     x += linear(w.wo, a);
@@ -197,7 +228,9 @@ void FloatModel::chunk(std::span<const int32_t> tokens, size_t first) {
   }
   if (first >= tokens.size()) return;
   const Index scored = count - static_cast<Index>(first);
-  const Matrix logits = normalise(weights_->output_norm, x.bottomRows(scored)) * embedding.transpose();
+  Matrix last = normalise(weights_->output_norm, x.bottomRows(scored));
+  if (rounded) round_rows(last);
+  const Matrix logits = last * embedding.transpose();
   logits_.insert(logits_.end(), logits.data(), logits.data() + logits.size());
 }
 

@@ -147,4 +147,14 @@ void gemm_u8i8(int m, int n, int k, const uint8_t* a, size_t lda, const int8_t* 
   gemm_plain(m, n, k, a, lda, b, ldb, c, ldc);
 }
 
+void gemm_i8_portable(int m, int n, int k, const int8_t* a, size_t lda, const int8_t* b, size_t ldb,
+                      int32_t* c, size_t ldc) {
+  gemm_plain(m, n, k, a, lda, b, ldb, c, ldc);
+}
+
+void gemm_u8i8_portable(int m, int n, int k, const uint8_t* a, size_t lda, const int8_t* b, size_t ldb,
+                        int32_t* c, size_t ldc) {
+  gemm_plain(m, n, k, a, lda, b, ldb, c, ldc);
+}
+
 }  // namespace pimllm

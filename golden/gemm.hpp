@@ -13,4 +13,10 @@ void gemm_i8(int m, int n, int k, const int8_t* a, size_t lda, const int8_t* b, 
 void gemm_u8i8(int m, int n, int k, const uint8_t* a, size_t lda, const int8_t* b, size_t ldb, int32_t* c,
                size_t ldc);
 
+// The same without processor-specific instructions, for comparison.
+void gemm_i8_portable(int m, int n, int k, const int8_t* a, size_t lda, const int8_t* b, size_t ldb,
+                      int32_t* c, size_t ldc);
+void gemm_u8i8_portable(int m, int n, int k, const uint8_t* a, size_t lda, const int8_t* b, size_t ldb,
+                        int32_t* c, size_t ldc);
+
 }  // namespace pimllm

@@ -308,19 +308,27 @@ TEST(IntegerModel, TracksTheFloatModel) {
     const ModelWeights weights = random_weights(family.config, family.biases, rng);
     IntegerModel integer(weights);
     FloatModel real(weights);
+    FloatModel rounded(weights, {true});
     double difference = 0.0;
+    double rounded_difference = 0.0;
     double size = 0.0;
     for (const int32_t token : random_tokens(40, family.config.vocab_size, rng)) {
       const auto a = integer.step(token);
       const auto b = real.step(token);
+      const auto c = rounded.step(token);
       for (size_t v = 0; v < a.size(); ++v) {
         difference += std::pow(a[v] / 65536.0 - b[v], 2);
+        rounded_difference += std::pow(a[v] / 65536.0 - c[v], 2);
         size += std::pow(b[v], 2);
       }
     }
     const double relative = std::sqrt(difference / size);
-    fmt::print("{}: logits differ by {:.4f} of their size (root mean square)\n", family.name, relative);
+    const double rounded_relative = std::sqrt(rounded_difference / size);
+    fmt::print(
+        "{}: logits differ by {:.4f} of their size (root mean square), {:.4f} with the trainer's rounding\n",
+        family.name, relative, rounded_relative);
     EXPECT_LT(relative, 0.12) << family.name;
+    EXPECT_LT(rounded_relative, 0.12) << family.name;
   }
 }
 

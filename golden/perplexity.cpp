@@ -117,8 +117,8 @@ WindowScorer integer_scorer(std::shared_ptr<const QuantizedModel> shared) {
   };
 }
 
-WindowScorer float_scorer(std::shared_ptr<const ModelWeights> weights) {
-  auto model = std::make_shared<FloatModel>(std::move(weights));
+WindowScorer float_scorer(std::shared_ptr<const ModelWeights> weights, const FloatSettings& settings) {
+  auto model = std::make_shared<FloatModel>(std::move(weights), settings);
   return [model](std::span<const int32_t> tokens, size_t first, std::span<double> nll) {
     model->reset();
     const auto logits = model->forward(tokens.first(tokens.size() - 1), first - 1);

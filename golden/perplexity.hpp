@@ -37,7 +37,7 @@ PerplexityResult perplexity(std::span<const int32_t> tokens, uint64_t bytes, int
                             const PerplexityProgress& progress = {});
 
 WindowScorer integer_scorer(std::shared_ptr<const QuantizedModel> model);
-WindowScorer float_scorer(std::shared_ptr<const ModelWeights> weights);
+WindowScorer float_scorer(std::shared_ptr<const ModelWeights> weights, const FloatSettings& settings = {});
 
 // Any engine that decodes token by token; logits have 16 fraction bits.
 WindowScorer step_scorer(std::function<void()> reset, std::function<std::span<const int32_t>(int32_t)> step);
