@@ -20,11 +20,16 @@ module ram_1r1w #(
 
   (* no_rw_check *) logic [Width-1:0] mem[Depth];
 
+  // The merge with the old word is how byte enables are written here: one assignment a word simulates many times faster
+  // than one a byte, and Yosys' opt_mem_feedback turns it back into write enables.
   always_ff @(posedge clk_i) begin
+    logic [Width-1:0] word;
     if (wr_en_i) begin
+      word = mem[wr_addr_i];
       for (int unsigned i = 0; i < Bytes; i++) begin
-        if (wr_be_i[i]) mem[wr_addr_i][8*i+:8] <= wr_data_i[8*i+:8];
+        if (wr_be_i[i]) word[8*i+:8] = wr_data_i[8*i+:8];
       end
+      mem[wr_addr_i] <= word;
     end
   end
 
