@@ -32,6 +32,7 @@ namespace pimllm::tb {
 class Slice {
  public:
   template <typename T>
+    requires(!std::is_same_v<std::remove_const_t<T>, Slice>)
   explicit Slice(T& port) : Slice(Signal(port), 0, 8 * sizeof(T)) {}
   Slice(Signal signal, size_t lsb, size_t width) : signal_(signal), lsb_(lsb), width_(width) {}
 
