@@ -215,6 +215,7 @@ class AxiPort : public Port {
   AxiTiming timing;
   uint64_t bursts = 0, beats = 0;  // since the start, for figures
   bool idle() const { return queue_.empty(); }
+  bool samples_last() const override { return true; }
 
  protected:
   struct Burst {

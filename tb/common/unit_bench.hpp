@@ -32,8 +32,13 @@ class UnitBench {
   void step() {
     dut->clk_i = 0;
     dut->eval();
-    for (auto* port : ports_) port->before_edge();
+    for (auto* port : ports_) {
+      if (!port->samples_last()) port->before_edge();
+    }
     dut->eval();
+    for (auto* port : ports_) {
+      if (port->samples_last()) port->before_edge();
+    }
     sample();
     dut->clk_i = 1;
     dut->eval();
