@@ -53,6 +53,7 @@ class Port {
   // A port that drives nothing before the edge samples last, when the grants of the others have settled.
   virtual bool samples_last() const { return false; }
   virtual void after_edge() = 0;   // clk rose: drive what comes with the new cycle
+  virtual void forget() {}         // a reset or flush: requests that waited may vanish
 };
 
 class ReadPort : public Port {
@@ -74,6 +75,8 @@ class ReadPort : public Port {
     }
     granted_addr_ = addr_.get();
   }
+
+  void forget() override { held_ = false; }
 
   void after_edge() override {
     if (granted_) {
@@ -119,6 +122,7 @@ class WritePort : public Port {
   }
 
   void after_edge() override {}
+  void forget() override { held_ = false; }
 
  private:
   Ram& ram_;

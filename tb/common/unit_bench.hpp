@@ -24,8 +24,17 @@ class UnitBench {
 
   void reset(int cycles = 3) {
     dut->rst_ni = 0;
-    for (int i = 0; i < cycles; ++i) step();
+    for (int i = 0; i < cycles; ++i) {
+      forget_requests();
+      step();
+    }
+    forget_requests();
     dut->rst_ni = 1;
+  }
+
+  // Requests may vanish now, as in a reset.
+  void forget_requests() {
+    for (auto* port : ports_) port->forget();
   }
 
   // One clock cycle.
