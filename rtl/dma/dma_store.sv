@@ -214,7 +214,7 @@ module dma_store
   assign rd_group_o = desc_q.group;
   assign rd_addr_o = word_q;
 
-  assign done_o = state_q == StResponse && b_valid_i && b_ready_o && beats_q == '0;
+  assign done_o = state_q == StResponse && b_valid_i && b_ready_o && beats_q == '0 && !flush_i && !killed_q;
   assign done_tag_o = desc_q.tag;
   assign error_o = b_valid_i && b_ready_o && b_error_i;
   assign idle_o = state_q == StIdle && !aw_valid_q;

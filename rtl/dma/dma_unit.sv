@@ -2,7 +2,7 @@
 //
 // Tiles of a LOADT go to all channels, a linear transfer to one channel, in turn. Several instructions are in flight;
 // done_o comes in order. Throughput of loads: one beat a cycle and channel, back to back over instructions; latency is
-// that of memory plus about five cycles. A bus error or an illegal operand pulses err_o with its code. flush_i (soft
+// that of memory plus about five cycles. A bus error or an illegal operand pulses err_o with its code a cycle later. flush_i (soft
 // reset) drops everything; idle_o is high when no transaction is open on any bus.
 `include "assert.svh"
 
@@ -521,18 +521,16 @@ module dma_unit
   end
 
   // --- status --------------------------------------------------------------------------------------------------------
-  always_comb begin
-    err_o = 1'b0;
-    err_code_o = isa_pkg::ErrNone;
-    if (load_error != '0) begin
-      err_o = 1'b1;
-      err_code_o = isa_pkg::ErrBusRead;
-    end else if (store_error != '0) begin
-      err_o = 1'b1;
-      err_code_o = isa_pkg::ErrBusWrite;
-    end else if (cmd_valid_i && !legal && !flush_i) begin
-      err_o = 1'b1;
-      err_code_o = bad_operand ? isa_pkg::ErrBadOperand : isa_pkg::ErrBadAddress;
+  // Registered: the pulse comes the cycle after the response or the refused command.
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || flush_i) begin
+      err_o <= 1'b0;
+      err_code_o <= isa_pkg::ErrNone;
+    end else begin
+      err_o <= load_error != '0 || store_error != '0 || (cmd_valid_i && !legal);
+      if (load_error != '0) err_code_o <= isa_pkg::ErrBusRead;
+      else if (store_error != '0) err_code_o <= isa_pkg::ErrBusWrite;
+      else err_code_o <= bad_operand ? isa_pkg::ErrBadOperand : isa_pkg::ErrBadAddress;
     end
   end
 
