@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <span>
 
 #include "golden/error.hpp"
@@ -16,6 +17,21 @@ constexpr double kConsmaxLnC = -4.605170185988091;  // -ln 100
 
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// Learned positions start as sinusoids of wavelengths up to the context: with equal query and key weights attention then
+// starts local, and the model leaves the plateau of bigram statistics early.
+void fill_sinusoids(Tensor positions) {
+  auto p = positions.accessor<float, 2>();
+  const int64_t half = p.size(1) / 2;
+  for (int64_t t = 0; t < p.size(0); ++t) {
+    for (int64_t i = 0; i < half; ++i) {
+      const double angle = static_cast<double>(t) * std::pow(static_cast<double>(p.size(0)),
+                                                             -static_cast<double>(i) / static_cast<double>(half));
+      p[t][i] = static_cast<float>(kEmbeddingDeviation * std::numbers::sqrt2 * std::sin(angle));
+      p[t][i + half] = static_cast<float>(kEmbeddingDeviation * std::numbers::sqrt2 * std::cos(angle));
+    }
+  }
 }
 
 std::vector<float> to_vector(const Tensor& tensor) {
@@ -50,15 +66,16 @@ ModelConfig shipped_config(const std::string& architecture) {
     config.rope = true;
     return config;
   }
-  if (architecture == "gpt2-consmax") {
-    config.name = "kjv-consmax";
+  if (architecture == "gpt2-consmax" || architecture == "gpt2") {
+    const bool consmax = architecture == "gpt2-consmax";
+    config.name = consmax ? "kjv-consmax" : "kjv-gpt2";
     config.d_ff = 1024;
     config.norm = NormKind::kLayer;
-    config.normalizer = Normalizer::kConsmax;
+    config.normalizer = consmax ? Normalizer::kConsmax : Normalizer::kSoftmax;
     config.activation = Activation::kGelu;
     return config;
   }
-  fail("--arch: expected bitnet-b1.58 or gpt2-consmax, found '{}'", architecture);
+  fail("--arch: expected bitnet-b1.58, gpt2-consmax or gpt2, found '{}'", architecture);
 }
 
 Network::Network(const ModelConfig& config) : config_(config) {
@@ -66,11 +83,16 @@ Network::Network(const ModelConfig& config) : config_(config) {
   const torch::NoGradGuard no_grad;
   const double residual = 1.0 / std::sqrt(2.0 * config_.layers);
   for (Parameter& p : parameters_) {
-    if (p.value.dim() == 2) {
+    if (p.name == "position_embd.weight") {
+      fill_sinusoids(p.value);
+    } else if (p.value.dim() == 2) {
       double deviation = kEmbeddingDeviation;
       if (!p.parts.empty()) deviation = 1.0 / std::sqrt(static_cast<double>(p.value.size(1)));
       if (ends_with(p.name, "attn_output.weight") || ends_with(p.name, "ffn_down.weight")) deviation *= residual;
       p.value.normal_(0.0, deviation);
+      if (!config_.rope && ends_with(p.name, "attn_qkv.weight")) {
+        p.value.narrow(0, p.parts[0], p.parts[1]).copy_(p.value.narrow(0, 0, p.parts[0]));
+      }
     } else if (ends_with(p.name, "attn_consmax.weight")) {
       p.value.fill_(kConsmaxLnC);
     } else {

@@ -53,7 +53,7 @@ class Network {
   std::vector<Parameter> parameters_;
 };
 
-// The shipped shapes, by architecture: "bitnet-b1.58" or "gpt2-consmax". Throws Error for another name.
+// The shipped shapes, by architecture: "bitnet-b1.58", "gpt2-consmax" or "gpt2". Throws Error for another name.
 ModelConfig shipped_config(const std::string& architecture);
 
 }  // namespace pimllm::train

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -19,6 +20,10 @@ constexpr float kScoreSteps = 16.0F;
 constexpr float kMinScore = -8.0F;
 constexpr float kMaxScore = 7.9375F;
 constexpr int64_t kGrain = 64;
+
+// Autograd functions take no undefined tensors: an absent one is empty.
+Tensor or_empty(const Tensor& x) { return x.defined() ? x : torch::empty({0}); }
+bool present(const Tensor& x) { return x.numel() > 0; }
 
 template <typename F>
 void for_rows(int64_t rows, F f) {
@@ -44,11 +49,69 @@ Tensor quantized(const Tensor& x) {
   return out;
 }
 
+// Mean of |w| of n rows.
+float absmean(const float* w, int64_t rows, int64_t in) {
+  double sum = 0.0;
+  for (int64_t row = 0; row < rows; ++row) {
+    float row_sum = 0.0F;
+    for (int64_t i = 0; i < in; ++i) row_sum += std::fabs(w[row * in + i]);
+    sum += row_sum;
+  }
+  return std::max(static_cast<float>(sum / static_cast<double>(rows * in)), kMinAbsmax);
+}
+
 struct QuantizeRows : Function<QuantizeRows> {
   static Tensor forward(AutogradContext*, const Tensor& x) { return quantized(x); }
   static variable_list backward(AutogradContext*, const variable_list& grads) { return {grads[0]}; }
 };
 
+// bfloat16 holds int8 and ternary values exactly; rounding to nearest even. Finite values only.
+uint16_t to_bf16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return static_cast<uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+float from_bf16(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
+
+Tensor empty_bf16(at::IntArrayRef shape) { return torch::empty(shape, torch::kBFloat16); }
+uint16_t* bf16_data(const Tensor& x) { return reinterpret_cast<uint16_t*>(x.data_ptr<at::BFloat16>()); }
+
+// out[i][j] = bf16(x[i][j] * row[i] * column[j]); either factor may be null.
+Tensor scaled_to_bf16(const Tensor& x, const float* row, const float* column) {
+  const int64_t n = x.size(1);
+  Tensor out = empty_bf16(x.sizes());
+  const float* from = x.data_ptr<float>();
+  uint16_t* to = bf16_data(out);
+  for_rows(x.size(0), [=](int64_t i) {
+    const float factor = row != nullptr ? row[i] : 1.0F;
+    if (column != nullptr) {
+      for (int64_t j = 0; j < n; ++j) to[i * n + j] = to_bf16(from[i * n + j] * factor * column[j]);
+    } else {
+      for (int64_t j = 0; j < n; ++j) to[i * n + j] = to_bf16(from[i * n + j] * factor);
+    }
+  });
+  return out;
+}
+
+// out[i][j] = x[i][j] * row[i] * column[j] + bias[j]; any of the three may be null.
+Tensor scaled_from_bf16(const Tensor& x, const float* row, const float* column, const float* bias) {
+  const int64_t n = x.size(1);
+  Tensor out = torch::empty(x.sizes());
+  const uint16_t* from = bf16_data(x);
+  float* to = out.data_ptr<float>();
+  for_rows(x.size(0), [=](int64_t i) {
+    const float factor = row != nullptr ? row[i] : 1.0F;
+    for (int64_t j = 0; j < n; ++j) to[i * n + j] = from_bf16(from[i * n + j]) * factor;
+    if (column != nullptr) {
+      for (int64_t j = 0; j < n; ++j) to[i * n + j] *= column[j];
+    }
+    if (bias != nullptr) {
+      for (int64_t j = 0; j < n; ++j) to[i * n + j] += bias[j];
+    }
+  });
+  return out;
+}
+
+// The exact form, in float32.
 struct TernaryLinear : Function<TernaryLinear> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& w, const Tensor& bias,
                         const std::vector<int64_t>& parts, bool frozen) {
@@ -59,8 +122,8 @@ struct TernaryLinear : Function<TernaryLinear> {
       ternarize(wq.data_ptr<float>(), parts, wq.size(1));
     }
     context->save_for_backward({xq, wq});
-    context->saved_data["bias"] = bias.defined();
-    return bias.defined() ? torch::addmm(bias, xq, wq.t()) : torch::mm(xq, wq.t());
+    context->saved_data["bias"] = present(bias);
+    return present(bias) ? torch::addmm(bias, xq, wq.t()) : torch::mm(xq, wq.t());
   }
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const auto saved = context->get_saved_variables();
@@ -71,12 +134,64 @@ struct TernaryLinear : Function<TernaryLinear> {
   }
 };
 
+// The fast form: products of bfloat16 integers, scales applied to the results (which are rounded to bfloat16).
+struct FastTernaryLinear : Function<FastTernaryLinear> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& w, const Tensor& bias,
+                        const std::vector<int64_t>& parts) {
+    const int64_t rows = x.size(0);
+    const int64_t in = x.size(1);
+    const int64_t out = w.size(0);
+    Tensor xi = empty_bf16({rows, in});
+    Tensor row_scale = torch::empty({rows});
+    const float* px = x.data_ptr<float>();
+    uint16_t* pi = bf16_data(xi);
+    float* pr = row_scale.data_ptr<float>();
+    for_rows(rows, [=](int64_t row) {
+      float absmax = 0.0F;
+      for (int64_t i = 0; i < in; ++i) absmax = std::max(absmax, std::fabs(px[row * in + i]));
+      const float scale = 127.0F / std::max(absmax, kMinAbsmax);
+      pr[row] = 1.0F / scale;
+      for (int64_t i = 0; i < in; ++i) pi[row * in + i] = to_bf16(std::nearbyint(px[row * in + i] * scale));
+    });
+    Tensor wt = empty_bf16({out, in});
+    Tensor column_scale = torch::empty({out});
+    const float* pw = w.data_ptr<float>();
+    uint16_t* pt = bf16_data(wt);
+    float* pc = column_scale.data_ptr<float>();
+    for (const int64_t part : parts) {
+      const float scale = absmean(pw, part, in);
+      const float inverse = 1.0F / scale;
+      for (int64_t i = 0; i < part * in; ++i) {
+        pt[i] = to_bf16(std::min(std::max(std::nearbyint(pw[i] * inverse), -1.0F), 1.0F));
+      }
+      std::fill(pc, pc + part, scale);
+      pw += part * in;
+      pt += part * in;
+      pc += part;
+    }
+    context->save_for_backward({xi, row_scale, wt, column_scale});
+    context->saved_data["bias"] = present(bias);
+    return scaled_from_bf16(torch::mm(xi, wt.t()), pr, column_scale.data_ptr<float>(),
+                            present(bias) ? bias.data_ptr<float>() : nullptr);
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    const auto saved = context->get_saved_variables();
+    const Tensor dy = grads[0].contiguous();
+    const Tensor for_x = scaled_to_bf16(dy, nullptr, saved[3].data_ptr<float>());
+    const Tensor for_w = scaled_to_bf16(dy, saved[1].data_ptr<float>(), nullptr);
+    Tensor db;
+    if (context->saved_data["bias"].toBool()) db = dy.sum(0);
+    return {scaled_from_bf16(for_x.mm(saved[2]), nullptr, nullptr, nullptr),
+            scaled_from_bf16(for_w.t().mm(saved[0]), nullptr, nullptr, nullptr), db, Tensor()};
+  }
+};
+
 struct Normalize : Function<Normalize> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias,
                         double eps) {
     const int64_t rows = x.size(0);
     const int64_t n = x.size(1);
-    const bool layer = bias.defined();
+    const bool layer = present(bias);
     Tensor unit = torch::empty_like(x);  // normalised, before weight and bias
     Tensor inverse = torch::empty({rows});
     Tensor out = torch::empty_like(x);
@@ -258,7 +373,7 @@ struct Attend : Function<Attend> {
     const int64_t rows = q.size(0);
     const int64_t tokens = q.size(1);
     const float scale = 1.0F / std::sqrt(static_cast<float>(q.size(2)));
-    const bool consmax = ln_c.defined();
+    const bool consmax = present(ln_c);
     const Tensor scores = torch::bmm(q, k.transpose(1, 2));
     const Tensor p = consmax ? torch::empty_like(scores) : scores;
     const float* ps = scores.data_ptr<float>();
@@ -274,7 +389,7 @@ struct Attend : Function<Attend> {
       }
       std::fill(pp + row * tokens + valid, pp + (row + 1) * tokens, 0.0F);
     });
-    context->save_for_backward({q, k, v, p, consmax ? scores : Tensor()});
+    context->save_for_backward({q, k, v, p, consmax ? scores : torch::empty({0})});
     context->saved_data["heads"] = consmax ? heads : int64_t{0};
     return torch::bmm(p, v);
   }
@@ -372,13 +487,7 @@ std::vector<float> ternarize(float* w, const std::vector<int64_t>& parts, int64_
   std::vector<float> scales;
   for (const int64_t out : parts) {
     const int64_t n = out * in;
-    double sum = 0.0;
-    for (int64_t row = 0; row < out; ++row) {
-      float row_sum = 0.0F;
-      for (int64_t i = 0; i < in; ++i) row_sum += std::fabs(w[row * in + i]);
-      sum += row_sum;
-    }
-    const float scale = std::max(static_cast<float>(sum / static_cast<double>(n)), kMinAbsmax);
+    const float scale = absmean(w, out, in);
     const float inverse = 1.0F / scale;
     for (int64_t i = 0; i < n; ++i) {
       w[i] = std::min(std::max(std::nearbyint(w[i] * inverse), -1.0F), 1.0F) * scale;
@@ -391,11 +500,15 @@ std::vector<float> ternarize(float* w, const std::vector<int64_t>& parts, int64_
 
 Tensor ternary_linear(const Tensor& x, const Tensor& w, const Tensor& bias, const std::vector<int64_t>& parts,
                       bool frozen) {
-  return TernaryLinear::apply(x, w, bias, parts, frozen);
+  static const bool kHasBf16 = __builtin_cpu_supports("avx512bf16") != 0;
+  if (kHasBf16 && !frozen && torch::GradMode::is_enabled()) {
+    return FastTernaryLinear::apply(x, w, or_empty(bias), parts);
+  }
+  return TernaryLinear::apply(x, w, or_empty(bias), parts, frozen);
 }
 
 Tensor normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  return Normalize::apply(x, weight, bias, eps);
+  return Normalize::apply(x, weight, or_empty(bias), eps);
 }
 
 variable_list split_heads(const Tensor& qkv, const HeadShape& shape, double rope_theta) {
@@ -403,7 +516,7 @@ variable_list split_heads(const Tensor& qkv, const HeadShape& shape, double rope
 }
 
 Tensor attend(const variable_list& qkv, const Tensor& ln_c, const HeadShape& shape) {
-  const Tensor out = Attend::apply(qkv[0], qkv[1], qkv[2], ln_c);
+  const Tensor out = Attend::apply(qkv[0], qkv[1], qkv[2], or_empty(ln_c));
   return out.view({shape.batch, shape.heads, shape.context, shape.head_dim})
       .transpose(1, 2)
       .reshape({shape.batch * shape.context, shape.heads * shape.head_dim});

@@ -14,6 +14,8 @@ torch::Tensor quantize_rows(const torch::Tensor& x);
 
 // y = ternary(w) * int8(x) + bias. x [rows, in], w [out, in], bias [out] or undefined. `parts` splits the outputs into
 // matrices with a scale each (absmean); the activations have one scale a row. With frozen, w is used as it is.
+// While gradients are recorded, processors with bfloat16 multiply in it: the integers are exact, results and gradients
+// are rounded to it.
 torch::Tensor ternary_linear(const torch::Tensor& x, const torch::Tensor& w, const torch::Tensor& bias,
                              const std::vector<int64_t>& parts, bool frozen);
 

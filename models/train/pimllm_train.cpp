@@ -1,4 +1,5 @@
 // pimllm-train: trains the shipped models from the King James text, or measures a checkpoint on its held-out chapters.
+#include <malloc.h>
 #include <torch/torch.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <numbers>
 #include <random>
 #include <span>
@@ -41,7 +43,6 @@ struct Options {
   std::string evaluate;
   int64_t steps = 4000;
   int64_t save_every = 250;
-  int64_t early = 300;
   int64_t batch = 8;
   uint64_t seed = 1;
   int threads = 1;
@@ -230,7 +231,7 @@ void train(const Options& options, const SplitText& text) {
       loss_sum = 0.0;
       loss_count = 0;
     }
-    if (progress.step % options.save_every == 0 || progress.step == options.early || progress.step == options.steps) {
+    if (progress.step % options.save_every == 0 && progress.step < options.steps) {
       save_state(options, network, progress);
       save_model(options.out, network.to_model(), tokenizer.data());
       std::printf("saved %s; held out (64 windows) %.4f bits/byte\n", options.out.c_str(),
@@ -238,7 +239,8 @@ void train(const Options& options, const SplitText& text) {
       std::fflush(stdout);
     }
   }
-  std::printf("held out: %.4f bits/byte\n", evaluate(network, tokenizer, held_out, 0));
+  save_model(options.out, network.to_model(), tokenizer.data());
+  std::printf("saved %s; held out: %.4f bits/byte\n", options.out.c_str(), evaluate(network, tokenizer, held_out, 0));
   std::filesystem::remove(state_path(options));
 }
 
@@ -249,17 +251,27 @@ void measure(const Options& options, const SplitText& text) {
   std::printf("%s: held out: %.4f bits/byte\n", options.evaluate.c_str(), evaluate(network, tokenizer, ids, 0));
 }
 
-// Debian's OpenBLAS does not know the newest cores and falls back to a kernel half as fast.
-void choose_blas_kernel(char** argv) {
-  if (std::getenv("OPENBLAS_CORETYPE") != nullptr || !__builtin_cpu_supports("avx512f")) return;
-  setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 1);
+// Debian's OpenBLAS does not know the newest cores and falls back to a kernel half as fast, and has threads of its own;
+// it reads its settings before main, so that the program starts itself again with them.
+void choose_blas_settings(char** argv) {
+  if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
+  setenv("OPENBLAS_NUM_THREADS", "1", 1);
+  if (__builtin_cpu_supports("avx512f")) setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 0);
   execv("/proc/self/exe", argv);
+}
+
+// Tensors of one step fit the next: keep their memory instead of returning it to the system.
+void keep_memory() {
+  constexpr int kLargest = 32 << 20;
+  mallopt(M_MMAP_THRESHOLD, kLargest);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TOP_PAD, 4 * kLargest);
 }
 
 int run(int argc, char** argv) {
   CLI::App app("Quantisation-aware training of the shipped models on the King James text.");
   Options options;
-  app.add_option("--arch", options.arch, "bitnet-b1.58 or gpt2-consmax")->capture_default_str();
+  app.add_option("--arch", options.arch, "bitnet-b1.58, gpt2-consmax or gpt2")->capture_default_str();
   app.add_option("--out", options.out, "checkpoint to write; OUT.state keeps the progress and is resumed from");
   app.add_option("--evaluate", options.evaluate, "measure this checkpoint and do not train");
   app.add_option("--text", options.text, "file with the output of `bible -l10000 Gen1:1-Rev22:21`");
@@ -286,7 +298,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    pimllm::train::choose_blas_kernel(argv);
+    pimllm::train::choose_blas_settings(argv);
+    pimllm::train::keep_memory();
     return pimllm::train::run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "pimllm-train: %s\n", error.what());
