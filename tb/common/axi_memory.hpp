@@ -5,10 +5,8 @@
 // They only sample in before_edge() and only drive in after_edge(), so that a cycle needs no evaluation more
 // for them. The default timing is deterministic: 40 cycles to the first beat, one beat a cycle and port,
 // never not ready. Everything else (stalls, row misses, refresh, error responses) is off until asked for.
-// Protocol errors fail the running test.
+// Protocol errors throw Error.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
@@ -22,7 +20,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "tb/common/memory_port.hpp"
+#include "golden/error.hpp"
+#include "tb/common/port.hpp"
 #include "tb/common/signal.hpp"
 
 namespace pimllm::tb {
@@ -231,9 +230,9 @@ class AxiPort : public Port {
   // Checks a burst and puts it into the queue.
   void take(uint64_t addr, uint64_t len, int latency) {
     const uint64_t bytes = (len + 1) * beat_bytes_;
-    if (addr % beat_bytes_ != 0) ADD_FAILURE() << "AXI address " << addr << " is not a multiple of the beat";
+    if (addr % beat_bytes_ != 0) fail("AXI address {:#x}: expected a multiple of the beat, {} bytes", addr, beat_bytes_);
     if (addr / kAxiBoundary != (addr + bytes - 1) / kAxiBoundary) {
-      ADD_FAILURE() << "AXI burst at " << addr << " crosses a 4 KB boundary";
+      fail("AXI burst at {:#x} of {} bytes crosses a 4 KB boundary", addr, bytes);
     }
     uint64_t ready_at = cycle_ + static_cast<uint64_t>(latency);
     if (timing.row_bytes != 0 && addr / timing.row_bytes != row_) {
@@ -251,7 +250,7 @@ class AxiPort : public Port {
 
   // A payload must stay while its valid waits for ready.
   static void check_held(bool held, bool valid, bool same, const char* channel) {
-    if (held && (!valid || !same)) ADD_FAILURE() << "AXI " << channel << " changed before it was taken";
+    if (held && (!valid || !same)) fail("AXI {} changed before it was taken", channel);
   }
 
   AxiMemory& memory_;
@@ -421,7 +420,7 @@ class AxiWritePort : public AxiPort {
     ++beats;
     next_beat_ = cycle_ + static_cast<uint64_t>(timing.cycles_per_beat);
     const bool last = ++burst.done == burst.beats;
-    if (last != (s_.wlast.get() != 0)) ADD_FAILURE() << "AXI WLAST does not mark the last beat of the burst";
+    if (last != (s_.wlast.get() != 0)) fail("AXI WLAST does not mark the last beat of the burst at {:#x}", burst.addr);
     if (!last) return;
     queue_.pop_front();
     responses_.push_back({cycle_ + static_cast<uint64_t>(timing.latency), resp_});
