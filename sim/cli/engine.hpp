@@ -1,0 +1,32 @@
+// One way to decode, three engines behind it: float golden, integer golden, Verilated machine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "golden/crossbar.hpp"
+#include "golden/model.hpp"
+#include "golden/perplexity.hpp"
+
+namespace pimllm::cli {
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  // Decodes one token; logits [vocab_size], valid until the next call.
+  virtual std::span<const double> step(int32_t token) = 0;
+};
+
+std::unique_ptr<Engine> make_float_engine(const ModelWeights& weights);
+std::unique_ptr<Engine> make_golden_engine(const ModelWeights& weights, const CrossbarSettings& crossbar);
+
+// Scores windows on the Verilated machine `config`.
+WindowScorer rtl_scorer(const ModelWeights& weights, const std::string& config, const CrossbarSettings& crossbar);
+
+// The lowest id among the largest logits.
+int32_t greedy(std::span<const double> logits);
+
+}  // namespace pimllm::cli

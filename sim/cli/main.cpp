@@ -1,0 +1,35 @@
+// pimllm: a 1-bit transformer on a processing-in-memory machine, in golden model and RTL.
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "sim/cli/commands.hpp"
+#include "sim/cli/console.hpp"
+
+int main(int argc, char** argv) {
+  using namespace pimllm::cli;
+  CLI::App app{"pimllm: 1-bit transformers on a processing-in-memory machine"};
+  app.require_subcommand(1);
+  app.failure_message(CLI::FailureMessage::simple);
+  Action action;
+  add_info(app, action);
+  add_generate(app, action);
+  add_compile(app, action);
+  add_perplexity(app, action);
+  add_profile(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "pimllm: {}\n", error.what());
+    return kCannotRun;
+  }
+  catch_interrupts();
+  try {
+    return action();
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "pimllm: {}\n", error.what());
+    return kCannotRun;
+  }
+}

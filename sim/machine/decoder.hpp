@@ -1,0 +1,63 @@
+// Decodes tokens on a machine as any AXI host would: memory image, registers, start, wait, read the logits.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/compiler/compiler.hpp"
+#include "sim/machine/machine.hpp"
+
+namespace pimllm::sim {
+
+// Counters of the machine since they were cleared; names are those of the register map ("PIM_BUSY", ...).
+using Counters = std::map<std::string, uint64_t>;
+
+class Decoder {
+ public:
+  // Loads the image and runs the init program. The machine must have the compiled model's parameters; throws Error
+  // otherwise, or if the machine stops with an error.
+  Decoder(const CompiledModel& model, Machine& machine);
+
+  // Decodes one token at the next position; logits [vocab_size] with 16 fraction bits, valid until the next call.
+  // Throws Error if the context is full or the machine stops.
+  std::span<const int32_t> step(int32_t token);
+
+  // Decodes a prompt token, whose logits nobody asks for.
+  void feed(int32_t token);
+
+  // Decodes `token` and then lets the machine go on by itself until it has made `count` tokens; each is reported as it
+  // comes. `on_cycles` is called now and then.
+  void generate(int32_t token, int count, const std::function<void(int32_t)>& on_token,
+                const std::function<void()>& on_cycles = {});
+
+  // Back to position 0.
+  void restart() { position_ = 0; }
+  int position() const { return position_; }
+
+  Counters counters();
+  void clear_counters();
+
+  // Gives up when a run takes longer; in cycles.
+  void set_limit(uint64_t cycles) { limit_ = cycles; }
+
+ private:
+  void start(const CompiledProgram& program);
+  // Steps until the machine is done; throws Error with cause and instruction if it stopped.
+  void finish(const CompiledProgram& program, const std::function<void()>& each = {});
+  [[noreturn]] void report_error(const CompiledProgram& program);
+  void begin_token(int32_t token, uint32_t tokens_left, bool head);
+  void read_logits();
+
+  const CompiledModel& model_;
+  Machine& machine_;
+  int position_ = 0;
+  uint64_t limit_ = 100'000'000;
+  std::vector<int32_t> logits_;
+};
+
+}  // namespace pimllm::sim

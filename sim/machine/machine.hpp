@@ -1,0 +1,72 @@
+// The Verilated machine behind one C++ class: clock, host registers, memory, and what its units do, cycle by cycle.
+// Nothing here depends on a configuration; make_machine() picks one by name.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/compiler/compiler.hpp"
+#include "models/isa/instruction.hpp"
+#include "models/isa/isa.hpp"
+#include "tb/common/axi_memory.hpp"
+
+namespace pimllm::sim {
+
+// A granted write of a unit: bytes of one word (KV: one row of a bank group; memory: one beat).
+struct Write {
+  isa::Unit unit = isa::Unit::kSched;
+  Space space = Space::kAct;
+  uint32_t group = 0;                  // of KV
+  uint64_t address = 0;                // word of the space, row of KV, byte of memory
+  std::span<const uint8_t> data;       // the whole word
+  std::span<const uint8_t> enables;    // one bit a byte; empty: all bytes
+  bool enabled(size_t byte) const { return enables.empty() || (enables[byte / 8] >> (byte % 8) & 1) != 0; }
+};
+
+// Told what happens in a cycle, in this order: commands taken, writes granted, instructions done.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  virtual void on_command(isa::Unit unit, const isa::UnitCommand& command) = 0;
+  virtual void on_write(const Write& write) = 0;
+  virtual void on_done(isa::Unit unit) = 0;
+};
+
+// Behaviour of the memory behind the machine.
+struct MemoryTiming {
+  int latency = 40;         // cycles to the first beat
+  double stall = 0.0;       // probability of refusal, each cycle and channel
+  int latency_spread = 0;   // a burst waits up to so many cycles more
+};
+
+struct MachineOptions {
+  MemoryTiming memory;
+  uint64_t seed = 1;         // of stalls and of power-on values
+  std::string trace;         // FST file; only in builds with tracing
+  uint64_t trace_from = 0;   // cycles
+  uint64_t trace_to = ~uint64_t{0};
+};
+
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  virtual void reset() = 0;
+  virtual void step() = 0;  // one clock cycle; throws Error on a bus protocol error
+  virtual uint64_t cycles() const = 0;
+  virtual bool irq() const = 0;
+  virtual uint32_t read_register(uint32_t address) = 0;                 // AXI4-Lite, takes a few cycles
+  virtual void write_register(uint32_t address, uint32_t value) = 0;
+  virtual tb::AxiMemory& memory() = 0;
+  virtual void listen(Listener* listener) = 0;  // nullptr: nobody
+};
+
+// "paper", "small", "unit" or another configuration that was built in. Throws Error for an unknown name, or for a trace
+// in a build without tracing.
+std::unique_ptr<Machine> make_machine(std::string_view config, const MachineOptions& options);
+std::vector<std::string> machine_configs();
+
+}  // namespace pimllm::sim
