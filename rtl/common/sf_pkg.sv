@@ -74,13 +74,14 @@ package sf_pkg;
     return x[31] ? sf_round(x[31:15], exp) : SfZero;
   endfunction
 
-  function automatic sf_t sf_mul(input sf_t a, input sf_t b);
-    logic [31:0] p;
-    logic signed [15:0] e;
-    p = a.m * b.m;  // in [2^30, 2^32), or 0
-    e = a.e + b.e;
+  // A product of two mantissas, in [2^30, 2^32) or 0, times 2^e.
+  function automatic sf_t sf_of_product(input logic [31:0] p, input logic signed [15:0] e);
     if (p == '0) return SfZero;
     return p[31] ? sf_round(p[31:15], e + 16'sd16) : sf_round(p[30:14], e + 16'sd15);
+  endfunction
+
+  function automatic sf_t sf_mul(input sf_t a, input sf_t b);
+    return sf_of_product(a.m * b.m, a.e + b.e);
   endfunction
 
   function automatic sf_t sf_add(input sf_t a, input sf_t b);
@@ -100,33 +101,33 @@ package sf_pkg;
     k = 17'(hi.e) - 17'(lo.e);
     low = k < 17'd32 ? {lo.m, 16'd0} >> k[4:0] : '0;
     total = {1'b0, hi.m, 16'd0} + {1'b0, low};
-    return total[32] ? sf_round(total[32:16], hi.e + 16'sd1) : sf_round(total[31:15], hi.e);
+    return total[32] ? sf_round(17'(total >> 16), hi.e + 16'sd1) : sf_round(17'(total >> 15), hi.e);
   endfunction
 
   // Falling table: base - round(delta * f / 2^bits), for fractions of 5, 7 and 8 bits.
   function automatic logic [17:0] lut_down5(input lut_t entry, input logic [4:0] f);
     logic [14:0] p;
     p = entry.delta * f + 15'd16;
-    return entry.base - 18'(p[14:5]);
+    return entry.base - 18'(p >> 5);
   endfunction
 
   function automatic logic [17:0] lut_down7(input lut_t entry, input logic [6:0] f);
     logic [16:0] p;
     p = entry.delta * f + 17'd64;
-    return entry.base - 18'(p[16:7]);
+    return entry.base - 18'(p >> 7);
   endfunction
 
   function automatic logic [17:0] lut_down8(input lut_t entry, input logic [7:0] f);
     logic [17:0] p;
     p = entry.delta * f + 18'd128;
-    return entry.base - 18'(p[17:8]);
+    return entry.base - 18'(p >> 8);
   endfunction
 
   // Rising table: base + round(delta * f / 2^7).
   function automatic logic [17:0] lut_up7(input lut_t entry, input logic [6:0] f);
     logic [16:0] p;
     p = entry.delta * f + 17'd64;
-    return entry.base + 18'(p[16:7]);
+    return entry.base + 18'(p >> 7);
   endfunction
 
   // An interpolated value y in [2^16, 2^17] times 2^e.
