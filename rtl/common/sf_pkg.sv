@@ -106,28 +106,28 @@ package sf_pkg;
 
   // Falling table: base - round(delta * f / 2^bits), for fractions of 5, 7 and 8 bits.
   function automatic logic [17:0] lut_down5(input lut_t entry, input logic [4:0] f);
-    logic [14:0] p;
-    p = entry.delta * f + 15'd16;
-    return entry.base - 18'(p >> 5);
+    logic [17:0] p;
+    p = 18'(entry.delta) * 18'(f) + 18'd16;
+    return entry.base - (p >> 5);
   endfunction
 
   function automatic logic [17:0] lut_down7(input lut_t entry, input logic [6:0] f);
-    logic [16:0] p;
-    p = entry.delta * f + 17'd64;
-    return entry.base - 18'(p >> 7);
+    logic [17:0] p;
+    p = 18'(entry.delta) * 18'(f) + 18'd64;
+    return entry.base - (p >> 7);
   endfunction
 
   function automatic logic [17:0] lut_down8(input lut_t entry, input logic [7:0] f);
     logic [17:0] p;
-    p = entry.delta * f + 18'd128;
-    return entry.base - 18'(p >> 8);
+    p = 18'(entry.delta) * 18'(f) + 18'd128;
+    return entry.base - (p >> 8);
   endfunction
 
   // Rising table: base + round(delta * f / 2^7).
   function automatic logic [17:0] lut_up7(input lut_t entry, input logic [6:0] f);
-    logic [16:0] p;
-    p = entry.delta * f + 17'd64;
-    return entry.base + 18'(p >> 7);
+    logic [17:0] p;
+    p = 18'(entry.delta) * 18'(f) + 18'd64;
+    return entry.base + (p >> 7);
   endfunction
 
   // An interpolated value y in [2^16, 2^17] times 2^e.
