@@ -44,7 +44,7 @@ struct Instruction {
   uint8_t sig1 = 0;
   uint8_t mode = 0;
   uint16_t count = 0;
-  Operand a0, a1, a2, s0, s1, s2;
+  Operand a0{}, a1{}, a2{}, s0{}, s1{}, s2{};
 
   uint8_t rd = 0;
   uint8_t rs = 0;
