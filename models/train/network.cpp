@@ -13,14 +13,17 @@ namespace {
 using torch::Tensor;
 
 constexpr double kEmbeddingDeviation = 0.02;
+constexpr double kPositionDeviation = 0.15;  // what token embeddings grow to
+constexpr double kPositionRate = 0.1;
 constexpr double kConsmaxLnC = -4.605170185988091;  // -ln 100
 
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// Learned positions start as sinusoids of wavelengths up to the context: with equal query and key weights attention then
-// starts local, and the model leaves the plateau of bigram statistics early.
+// Learned positions start as sinusoids of wavelengths up to the context, as large as token embeddings become, and learn
+// slowly: with equal query and key weights attention then starts local. Small random positions are drowned by the
+// tokens and by Adam's noise, and the model stays at bigram statistics for a thousand steps.
 void fill_sinusoids(Tensor positions) {
   auto p = positions.accessor<float, 2>();
   const int64_t half = p.size(1) / 2;
@@ -28,8 +31,8 @@ void fill_sinusoids(Tensor positions) {
     for (int64_t i = 0; i < half; ++i) {
       const double angle = static_cast<double>(t) * std::pow(static_cast<double>(p.size(0)),
                                                              -static_cast<double>(i) / static_cast<double>(half));
-      p[t][i] = static_cast<float>(kEmbeddingDeviation * std::numbers::sqrt2 * std::sin(angle));
-      p[t][i + half] = static_cast<float>(kEmbeddingDeviation * std::numbers::sqrt2 * std::cos(angle));
+      p[t][i] = static_cast<float>(kPositionDeviation * std::numbers::sqrt2 * std::sin(angle));
+      p[t][i + half] = static_cast<float>(kPositionDeviation * std::numbers::sqrt2 * std::cos(angle));
     }
   }
 }
@@ -147,6 +150,7 @@ void Network::add(const std::string& name, const std::vector<int64_t>& shape, co
   p.parts = parts;
   p.offset = size_;
   p.decays = !parts.empty();
+  if (name == "position_embd.weight") p.rate = kPositionRate;
   size_ += p.value.numel();
   parameters_.push_back(std::move(p));
 }

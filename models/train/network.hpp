@@ -18,6 +18,7 @@ struct Parameter {
   std::vector<int64_t> parts;   // outputs of each ternary matrix; empty for other parameters
   int64_t offset = 0;           // in the flat array
   bool decays = false;          // weight decay
+  double rate = 1.0;            // factor on the learning rate
 };
 
 class Network {

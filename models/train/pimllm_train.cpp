@@ -153,7 +153,6 @@ void adam_step(Network& network, Progress& progress, double rate, double decay) 
   const auto done = static_cast<double>(progress.step + 1);
   const auto unbias1 = static_cast<float>(1.0 / (1.0 - std::pow(kBeta1, done)));
   const auto unbias2 = static_cast<float>(1.0 / (1.0 - std::pow(kBeta2, done)));
-  const auto step_size = static_cast<float>(rate);
   for (Parameter& p : network.parameters()) {
     if (!p.value.grad().defined()) continue;
     const Tensor grad = p.value.grad().contiguous();
@@ -161,6 +160,7 @@ void adam_step(Network& network, Progress& progress, double rate, double decay) 
     float* w = network.flat().data_ptr<float>() + p.offset;
     float* m = progress.mean.data_ptr<float>() + p.offset;
     float* v = progress.square.data_ptr<float>() + p.offset;
+    const auto step_size = static_cast<float>(rate * p.rate);
     const float keep = p.decays ? static_cast<float>(1.0 - rate * decay) : 1.0F;
     for (int64_t i = 0; i < grad.numel(); ++i) {
       const float gi = g[i] * clip;

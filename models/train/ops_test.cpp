@@ -1,0 +1,106 @@
+// The hand-written gradients against libtorch's own, with the roundings passed straight through.
+#include "models/train/ops.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace pimllm::train {
+namespace {
+
+using torch::Tensor;
+
+constexpr double kTolerance = 1e-4;
+
+Tensor leaf(at::IntArrayRef shape) { return torch::randn(shape).requires_grad_(); }
+
+// Gradients of sum(out * weights) with respect to the inputs.
+std::vector<Tensor> gradients(const Tensor& out, const Tensor& weights, const std::vector<Tensor>& inputs) {
+  return torch::autograd::grad({(out * weights).sum()}, inputs, {}, true);
+}
+
+void expect_close(const Tensor& found, const Tensor& expected) {
+  const double scale = expected.abs().max().item<double>() + 1e-12;
+  EXPECT_LT((found - expected).abs().max().item<double>() / scale, kTolerance);
+}
+
+void expect_all_close(const Tensor& found, const Tensor& expected, const std::vector<Tensor>& inputs) {
+  expect_close(found, expected);
+  const Tensor weights = torch::randn(found.sizes());
+  const auto a = gradients(found, weights, inputs);
+  const auto b = gradients(expected, weights, inputs);
+  for (size_t i = 0; i < inputs.size(); ++i) expect_close(a[i], b[i]);
+}
+
+Tensor straight_through(const Tensor& x, const Tensor& rounded) { return x + (rounded - x).detach(); }
+
+TEST(Ops, NormsMatchLibtorch) {
+  torch::manual_seed(1);
+  const Tensor x = leaf({12, 32});
+  const Tensor weight = leaf({32});
+  const Tensor bias = leaf({32});
+  expect_all_close(normalize(x, weight, bias, 1e-5), torch::layer_norm(x, {32}, weight, bias, 1e-5),
+                   {x, weight, bias});
+  const Tensor rms = x * torch::rsqrt(x.square().mean(1, true) + 1e-5) * weight;
+  expect_all_close(normalize(x, weight, Tensor(), 1e-5), rms, {x, weight});
+}
+
+TEST(Ops, AttentionMatchesLibtorch) {
+  torch::manual_seed(2);
+  const HeadShape shape{2, 16, 3, 8};
+  const Tensor q = leaf({6, 16, 8});
+  const Tensor k = leaf({6, 16, 8});
+  const Tensor v = leaf({6, 16, 8});
+  const Tensor ln_c = torch::randn({3}).sub(3.0).requires_grad_();
+  const Tensor scores = torch::bmm(q, k.transpose(1, 2)) / std::sqrt(8.0);
+  const Tensor causal = torch::ones({16, 16}).tril();
+  const auto merged = [](const Tensor& out) {
+    return out.view({2, 3, 16, 8}).transpose(1, 2).reshape({32, 24});
+  };
+  const Tensor soft = torch::softmax(scores.masked_fill(causal == 0, -1e9), 2);
+  expect_all_close(attend({q, k, v}, Tensor(), shape), merged(torch::bmm(soft, v)), {q, k, v});
+  const Tensor stepped = straight_through(scores, torch::round(scores * 16) / 16);
+  const Tensor p = torch::exp(stepped + ln_c.repeat({2}).view({6, 1, 1})) * causal;
+  expect_all_close(attend({q, k, v}, ln_c, shape), merged(torch::bmm(p, v)), {q, k, v, ln_c});
+}
+
+TEST(Ops, HeadsSplitAndRotate) {
+  torch::manual_seed(3);
+  const HeadShape shape{2, 5, 2, 8};
+  const Tensor qkv = leaf({10, 48});
+  const auto heads = split_heads(qkv, shape, 10000.0);
+  const Tensor plain = qkv.view({2, 5, 3, 2, 8}).permute({2, 0, 3, 1, 4}).reshape({3, 4, 5, 8});
+  const Tensor angle = torch::arange(5).view({5, 1}) * torch::pow(10000.0, -torch::arange(4) / 4.0).view({1, 4});
+  const Tensor low = plain.narrow(3, 0, 4);
+  const Tensor high = plain.narrow(3, 4, 4);
+  const Tensor turned = torch::cat({low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()}, 3);
+  for (int part = 0; part < 3; ++part) {
+    const Tensor exact = part < 2 ? turned[part] : plain[part];
+    const Tensor step = exact.abs().amax(2, true) / 127;
+    expect_all_close(heads[part], straight_through(exact, torch::round(exact / step) * step), {qkv});
+  }
+}
+
+TEST(Ops, LinearAndActivationMatchLibtorch) {
+  torch::manual_seed(4);
+  const Tensor h = leaf({6, 16});
+  expect_all_close(gated_relu2(h), torch::relu(h.narrow(1, 0, 8)).square() * h.narrow(1, 8, 8), {h});
+  const Tensor x = leaf({6, 16});
+  const Tensor w = leaf({8, 16});
+  const Tensor bias = leaf({8});
+  Tensor ternary = w.detach().clone();
+  ternarize(ternary.data_ptr<float>(), {2, 6}, 16);
+  const Tensor expected = torch::addmm(bias, quantize_rows(x), straight_through(w, ternary).t());
+  const Tensor found = ternary_linear(x, w, bias, {2, 6}, false);
+  // bfloat16 products where the processor has them: 8 bits of mantissa.
+  EXPECT_LT((found - expected).abs().max().item<double>(), 0.02 * expected.abs().max().item<double>());
+  const Tensor weights = torch::randn(found.sizes());
+  const auto a = gradients(found, weights, {x, w, bias});
+  const auto b = gradients(expected, weights, {x, w, bias});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_LT((a[i] - b[i]).abs().max().item<double>(), 0.02 * b[i].abs().max().item<double>()) << i;
+  }
+}
+
+}  // namespace
+}  // namespace pimllm::train
