@@ -5,6 +5,7 @@
 
 #include "sim/cli/commands.hpp"
 #include "sim/cli/console.hpp"
+#include "sim/reference/checker.hpp"
 
 int main(int argc, char** argv) {
   using namespace pimllm::cli;
@@ -28,6 +29,9 @@ int main(int argc, char** argv) {
   catch_interrupts();
   try {
     return action();
+  } catch (const pimllm::sim::Mismatch& mismatch) {
+    fmt::print(stderr, "pimllm: mismatch: {}\n", mismatch.what());
+    return kWrong;
   } catch (const std::exception& error) {
     fmt::print(stderr, "pimllm: {}\n", error.what());
     return kCannotRun;

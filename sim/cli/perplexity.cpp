@@ -37,7 +37,11 @@ std::function<WindowScorer()> make_scorer(const Options& options, const ModelWei
     auto shared = std::make_shared<const QuantizedModel>(weights, settings);
     return [shared] { return integer_scorer(shared); };
   }
-  return [&options, &weights] { return rtl_scorer(weights, options.config, options.crossbar); };
+  CompileOptions compiled;
+  compiled.rows_per_conversion = options.crossbar.rows_per_conversion;
+  compiled.lsb_shift = options.crossbar.lsb_shift;
+  compiled.adc_bits = options.crossbar.adc_bits;
+  return [compiled, &options, &weights] { return rtl_scorer(weights, options.config, compiled); };
 }
 
 int run(const Options& options) {

@@ -18,7 +18,9 @@ std::string_view cause_name(uint32_t cause) {
 
 }  // namespace
 
-Decoder::Decoder(const CompiledModel& model, Machine& machine) : model_(model), machine_(machine) {
+Decoder::Decoder(const CompiledModel& model, Machine& machine, Checker* checker)
+    : model_(model), machine_(machine), checker_(checker) {
+  machine_.listen(checker_);
   const auto expect = [&](std::string_view name, int expected) {
     const auto found = machine_.read_register(register_address(name));
     if (found != static_cast<uint32_t>(expected)) {
@@ -46,11 +48,14 @@ Decoder::Decoder(const CompiledModel& model, Machine& machine) : model_(model), 
     machine_.write_register(register_address(write.name), static_cast<uint32_t>(write.value));
   }
   machine_.write_register(register_address("IRQ_ENABLE"), ~uint32_t{0});
-  start(model.init);
+  start(model.init, {});
   finish(model.init);
 }
 
-void Decoder::start(const CompiledProgram& program) {
+Decoder::~Decoder() { machine_.listen(nullptr); }
+
+void Decoder::start(const CompiledProgram& program, const HostRegisters& host) {
+  if (checker_ != nullptr) checker_->on_start(program, host);
   machine_.write_register(register_address("PROGRAM_BASE_LO"), static_cast<uint32_t>(program.address));
   machine_.write_register(register_address("PROGRAM_BASE_HI"), static_cast<uint32_t>(program.address >> 32));
   machine_.write_register(register_address("IRQ_STATE"), ~uint32_t{0});
@@ -65,7 +70,10 @@ void Decoder::finish(const CompiledProgram& program, const std::function<void()>
       const uint32_t status = machine_.read_register(status_address);
       if ((status & PIMLLM_REGS__STATUS__ERROR_bm) != 0) report_error(program);
       if (each) each();
-      if ((status & PIMLLM_REGS__STATUS__DONE_bm) != 0) return;
+      if ((status & PIMLLM_REGS__STATUS__DONE_bm) != 0) {
+        if (checker_ != nullptr) checker_->on_finish();
+        return;
+      }
       if (machine_.irq()) machine_.write_register(register_address("IRQ_STATE"), ~uint32_t{0});
     }
     machine_.step();
@@ -97,8 +105,14 @@ void Decoder::begin_token(int32_t token, uint32_t tokens_left, bool head) {
   machine_.write_register(register_address("TOKEN_IN"), static_cast<uint32_t>(token));
   machine_.write_register(register_address("POSITION"), static_cast<uint32_t>(position_));
   machine_.write_register(register_address("TOKENS_LEFT"), tokens_left);
-  machine_.write_register(register_address("ARG0"), head ? 0 : static_cast<uint32_t>(kArgNoHead));
-  start(model_.step);
+  const uint64_t arg0 = head ? 0 : kArgNoHead;
+  machine_.write_register(register_address("ARG0"), static_cast<uint32_t>(arg0));
+  HostRegisters host;
+  host.token_in = static_cast<uint64_t>(token);
+  host.position = static_cast<uint64_t>(position_);
+  host.tokens_left = tokens_left;
+  host.arg[0] = arg0;
+  start(model_.step, host);
 }
 
 void Decoder::read_logits() {

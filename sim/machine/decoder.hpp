@@ -11,6 +11,7 @@
 
 #include "models/compiler/compiler.hpp"
 #include "sim/machine/machine.hpp"
+#include "sim/reference/checker.hpp"
 
 namespace pimllm::sim {
 
@@ -20,8 +21,11 @@ using Counters = std::map<std::string, uint64_t>;
 class Decoder {
  public:
   // Loads the image and runs the init program. The machine must have the compiled model's parameters; throws Error
-  // otherwise, or if the machine stops with an error.
-  Decoder(const CompiledModel& model, Machine& machine);
+  // otherwise, or if the machine stops with an error. With a checker (may be null) everything is compared.
+  Decoder(const CompiledModel& model, Machine& machine, Checker* checker = nullptr);
+  ~Decoder();
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
 
   // Decodes one token at the next position; logits [vocab_size] with 16 fraction bits, valid until the next call.
   // Throws Error if the context is full or the machine stops.
@@ -35,8 +39,8 @@ class Decoder {
   void generate(int32_t token, int count, const std::function<void(int32_t)>& on_token,
                 const std::function<void()>& on_cycles = {});
 
-  // Back to position 0.
-  void restart() { position_ = 0; }
+  // The next token is the one at this position, 0 to begin a sequence.
+  void jump(int position) { position_ = position; }
   int position() const { return position_; }
 
   Counters counters();
@@ -46,7 +50,7 @@ class Decoder {
   void set_limit(uint64_t cycles) { limit_ = cycles; }
 
  private:
-  void start(const CompiledProgram& program);
+  void start(const CompiledProgram& program, const HostRegisters& host);
   // Steps until the machine is done; throws Error with cause and instruction if it stopped.
   void finish(const CompiledProgram& program, const std::function<void()>& each = {});
   [[noreturn]] void report_error(const CompiledProgram& program);
@@ -55,6 +59,7 @@ class Decoder {
 
   const CompiledModel& model_;
   Machine& machine_;
+  Checker* checker_;
   int position_ = 0;
   uint64_t limit_ = 100'000'000;
   std::vector<int32_t> logits_;

@@ -1,0 +1,159 @@
+// pimllm generate: text from a checkpoint, by the float model, the integer golden model or the Verilated machine.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <random>
+
+#include "golden/error.hpp"
+#include "models/gguf/load_model.hpp"
+#include "models/tokenizer/tokenizer.hpp"
+#include "sim/cli/commands.hpp"
+#include "sim/cli/console.hpp"
+#include "sim/cli/engine.hpp"
+#include "sim/cli/rtl_session.hpp"
+
+namespace pimllm::cli {
+namespace {
+
+struct Options {
+  std::string model, prompt, json;
+  std::string engine = "golden";
+  std::string config = "paper";
+  int tokens = 64;
+  double temperature = 0.0;
+  uint64_t seed = 1;
+  bool check = false;
+  sim::MachineOptions machine;
+};
+
+// Softmax sampling at a temperature; the lowest id among the largest at temperature 0.
+int32_t choose(std::span<const double> logits, double temperature, std::mt19937_64& rng) {
+  const int32_t best = greedy(logits);
+  if (temperature <= 0) return best;
+  std::vector<double> weights(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) {
+    weights[i] = std::exp((logits[i] - logits[static_cast<size_t>(best)]) / temperature);
+  }
+  return std::discrete_distribution<int32_t>(weights.begin(), weights.end())(rng);
+}
+
+class Printer {
+ public:
+  explicit Printer(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  void operator()(int32_t token) {
+    tokens.push_back(token);
+    fmt::print("{}", tokenizer_.token_bytes(token));
+    std::fflush(stdout);
+  }
+  std::vector<int32_t> tokens;
+
+ private:
+  const Tokenizer& tokenizer_;
+};
+
+void run_model(const Options& options, Engine& engine, const std::vector<int32_t>& prompt, Printer& print) {
+  std::mt19937_64 rng(options.seed);
+  std::span<const double> logits;
+  for (const int32_t token : prompt) {
+    check_interrupt();
+    logits = engine.step(token);
+  }
+  for (int i = 0; i < options.tokens; ++i) {
+    check_interrupt();
+    const int32_t token = choose(logits, options.temperature, rng);
+    print(token);
+    if (i + 1 < options.tokens) logits = engine.step(token);
+  }
+}
+
+void run_rtl(const Options& options, const ModelWeights& weights, const std::vector<int32_t>& prompt, Printer& print,
+            nlohmann::ordered_json& json) {
+  RtlSession session(weights, options.config, options.machine, {}, options.check);
+  std::mt19937_64 rng(options.seed);
+  Progress progress("rtl", "tokens", static_cast<uint64_t>(prompt.size()) + static_cast<uint64_t>(options.tokens));
+  uint64_t decoded = 0;
+  const auto show = [&] {
+    check_interrupt();
+    progress.update(decoded, session.speed());
+  };
+  session.on_cycles(show);
+  for (size_t i = 0; i + 1 < prompt.size(); ++i, ++decoded) session.feed(prompt[i]);
+  if (options.temperature <= 0) {
+    session.generate(prompt.back(), options.tokens, [&](int32_t token) {
+      ++decoded;
+      print(token);
+    });
+  } else {
+    int32_t token = prompt.back();
+    for (int i = 0; i < options.tokens; ++i, ++decoded) {
+      token = choose(session.step(token), options.temperature, rng);
+      print(token);
+    }
+  }
+  fmt::print("\n\n");
+  json["rtl"] = session.report();
+}
+
+int run(const Options& options) {
+  const ModelWeights weights = load_model(options.model);
+  const Tokenizer tokenizer = load_tokenizer(options.model);
+  const std::vector<int32_t> prompt = tokenizer.encode(options.prompt);
+  if (prompt.empty()) fail("--prompt: expected at least one token, found an empty prompt");
+  if (options.tokens < 1) fail("--tokens: expected at least 1, found {}", options.tokens);
+  const auto total = prompt.size() + static_cast<size_t>(options.tokens);
+  if (total > static_cast<size_t>(weights.config.context_length)) {
+    fail("--tokens: {} prompt tokens and {} new ones are {}, the context holds {}", prompt.size(), options.tokens, total,
+         weights.config.context_length);
+  }
+  if (options.check && options.engine != "rtl") fail("--check: expected --engine rtl, found {}", options.engine);
+
+  nlohmann::ordered_json json{{"model", options.model}, {"engine", options.engine}, {"prompt", options.prompt}};
+  fmt::print("{}", options.prompt);
+  std::fflush(stdout);
+  Printer print(tokenizer);
+  if (options.engine == "rtl") {
+    run_rtl(options, weights, prompt, print, json);
+  } else {
+    const auto engine = options.engine == "float" ? make_float_engine(weights) : make_golden_engine(weights, {});
+    run_model(options, *engine, prompt, print);
+    fmt::print("\n");
+  }
+  json["prompt_tokens"] = prompt;
+  json["tokens"] = print.tokens;
+  json["text"] = tokenizer.decode(print.tokens);
+  write_json(options.json, json);
+  return kGood;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("generate", "text from a checkpoint");
+  command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
+  command->add_option("--prompt", options->prompt, "text to begin with")->required();
+  command->add_option("--tokens", options->tokens, "new tokens")->capture_default_str();
+  command->add_option("--engine", options->engine)->check(CLI::IsMember({"golden", "float", "rtl"}))->capture_default_str();
+  command->add_option("--config", options->config, "machine of the rtl engine")->capture_default_str();
+  command->add_option("--temperature", options->temperature, "0: the most likely token")->capture_default_str();
+  command->add_option("--seed", options->seed, "of sampling, and of the machine's power-on values and stalls")
+      ->capture_default_str();
+  command->add_flag("--check", options->check, "compare every write of the machine with the references");
+  command->add_option("--memory-latency", options->machine.memory.latency, "cycles")->capture_default_str();
+  command->add_option("--memory-latency-spread", options->machine.memory.latency_spread, "random cycles on top");
+  command->add_option("--memory-stall", options->machine.memory.stall, "probability of a refusal a cycle")
+      ->check(CLI::Range(0.0, 0.95));
+  command->add_option("--trace", options->machine.trace, "FST file (a build with tracing)");
+  command->add_option("--trace-from", options->machine.trace_from, "first cycle");
+  command->add_option("--trace-to", options->machine.trace_to, "cycle after the last");
+  command->add_option("--json", options->json, "write the result to FILE");
+  command->callback([options, &action] {
+    options->machine.seed = options->seed;
+    action = [options] { return run(*options); };
+  });
+}
+
+}  // namespace pimllm::cli

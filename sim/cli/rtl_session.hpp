@@ -1,0 +1,57 @@
+// A checkpoint on a Verilated machine: compiled, loaded, decoding, optionally checked against the references.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "golden/crossbar.hpp"
+#include "golden/model.hpp"
+#include "models/compiler/compiler.hpp"
+#include "sim/machine/decoder.hpp"
+#include "sim/machine/machine.hpp"
+#include "sim/reference/checker.hpp"
+#include "sim/reference/taps.hpp"
+
+namespace pimllm::cli {
+
+class RtlSession {
+ public:
+  // A difference throws sim::Mismatch.
+  RtlSession(const ModelWeights& weights, const std::string& config, const sim::MachineOptions& machine,
+             const CompileOptions& options, bool check);
+  ~RtlSession();
+
+  void feed(int32_t token);
+  std::span<const double> step(int32_t token);
+  std::span<const int32_t> step_fixed(int32_t token);  // 16 fraction bits
+  void generate(int32_t token, int count, const std::function<void(int32_t)>& on_token);
+  void jump(int position);  // decode the next token at this position, whatever the KV cache holds
+  void clear_counters();
+  int position() const;
+
+  // Called now and then while the machine runs.
+  void on_cycles(std::function<void()> callback) { on_cycles_ = std::move(callback); }
+  std::string speed() const;  // "123456 cycles, 210 kcycles/s"
+  // Prints the table of units and returns the same as JSON.
+  nlohmann::ordered_json report();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  CompiledModel model_;
+  std::unique_ptr<sim::Machine> machine_;
+  std::unique_ptr<sim::Checker> checker_;
+  std::unique_ptr<TensorComparer> tensors_;
+  std::unique_ptr<sim::Decoder> decoder_;
+  std::function<void()> on_cycles_;
+  std::vector<double> logits_;
+  uint64_t first_cycle_ = 0;
+  uint64_t tokens_ = 0;
+  Clock::time_point start_;
+};
+
+}  // namespace pimllm::cli
