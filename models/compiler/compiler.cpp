@@ -808,7 +808,6 @@ void Compiler::token_registers() {
   p.addi(r("tokens"), pos, 1);
   p.shri(r("tiles"), pos, log2_exact(cols_));
   p.shli(r("pairs"), r("tiles"), 1);
-  p.addi(r("pairs"), r("pairs"), 2);
   p.andi(r("not_full"), pos, cols_ - 1);
   p.addi(r("not_full"), r("not_full"), -(cols_ - 1));
   if (l_->segmented) {

@@ -8,7 +8,8 @@
 namespace pimllm::sim {
 namespace {
 
-// A word may be seen one done early: a unit may write for the next instruction in the cycle of the done before it.
+// A word may be seen one done early: a unit may write for the next instruction in the cycle of the done
+// before it.
 constexpr int kMaxAge = 1;
 
 size_t slot(isa::Unit unit) { return static_cast<size_t>(unit); }
@@ -19,8 +20,8 @@ std::string_view unit_name(isa::Unit unit) {
 }
 
 std::string describe(const isa::UnitCommand& c) {
-  return fmt::format("opcode {} mode {:#x} count {} a0 {} a1 {:#x} a2 {} s0 {} s1 {} s2 {:#x} pos {}", static_cast<int>(c.opcode),
-                     c.mode, c.count, c.a0, c.a1, c.a2, c.s0, c.s1, c.s2, c.pos);
+  return fmt::format("opcode {} mode {:#x} count {} a0 {} a1 {:#x} a2 {} s0 {} s1 {} s2 {:#x} pos {}",
+                     static_cast<int>(c.opcode), c.mode, c.count, c.a0, c.a1, c.a2, c.s0, c.s1, c.s2, c.pos);
 }
 
 CrossbarSettings settings_of(const CompiledModel& model) { return model.golden.crossbar; }
@@ -39,8 +40,10 @@ void Checker::on_start(const CompiledProgram& program, const HostRegisters& host
 }
 
 void Checker::on_finish() {
-  for (const auto unit : {isa::Unit::kDma, isa::Unit::kPim, isa::Unit::kArr, isa::Unit::kSmx, isa::Unit::kVec}) {
-    if (!running_[slot(unit)].empty()) report(running_[slot(unit)].front(), "expected it to be done, the program ended before");
+  for (const auto unit :
+       {isa::Unit::kDma, isa::Unit::kPim, isa::Unit::kArr, isa::Unit::kSmx, isa::Unit::kVec}) {
+    if (!running_[slot(unit)].empty())
+      report(running_[slot(unit)].front(), "expected it to be done, the program ended before");
     expect_no_leftovers(unit, nullptr);
   }
   // What the reference still has ahead was never given to a unit.
@@ -60,7 +63,8 @@ void Checker::advance(isa::Unit unit) {
     const auto issued = ended_ ? std::nullopt : reference_.next();
     if (!issued) {
       ended_ = true;
-      throw Mismatch(fmt::format("{}: found a command, expected the end of program {}", unit_name(unit), program_->name));
+      throw Mismatch(fmt::format("{}: found a command, expected the end of program {}", unit_name(unit),
+                                 program_->name));
     }
     Expected expected{*issued, reference_.execute(issued->command)};
     if (on_executed_) on_executed_(issued->index);
@@ -72,7 +76,8 @@ void Checker::on_command(isa::Unit unit, const isa::UnitCommand& command) {
   advance(unit);
   auto& expected = ahead_[slot(unit)].front();
   if (!(expected.issued.command == command)) {
-    report(expected, fmt::format("expected command {}, found {}", describe(expected.issued.command), describe(command)));
+    report(expected, fmt::format("expected command {}, found {}", describe(expected.issued.command),
+                                 describe(command)));
   }
   running_[slot(unit)].push_back(std::move(expected));
   ahead_[slot(unit)].pop_front();
@@ -80,7 +85,8 @@ void Checker::on_command(isa::Unit unit, const isa::UnitCommand& command) {
 
 uint64_t Checker::key(Space space, uint32_t bank, uint64_t address) {
   constexpr int kAddressBits = 48, kBankBits = 12;
-  return (static_cast<uint64_t>(space) << (kAddressBits + kBankBits)) | (static_cast<uint64_t>(bank) << kAddressBits) | address;
+  return (static_cast<uint64_t>(space) << (kAddressBits + kBankBits)) |
+         (static_cast<uint64_t>(bank) << kAddressBits) | address;
 }
 
 void Checker::on_write(const Write& write) {
@@ -113,7 +119,8 @@ void Checker::observe(const Write& write, uint32_t bank, size_t first, size_t co
 
 void Checker::on_done(isa::Unit unit) {
   auto& running = running_[slot(unit)];
-  if (running.empty()) throw Mismatch(fmt::format("{}: found a done, expected none: no command is running", unit_name(unit)));
+  if (running.empty())
+    throw Mismatch(fmt::format("{}: found a done, expected none: no command is running", unit_name(unit)));
   const Expected expected = std::move(running.front());
   running.pop_front();
   compare(unit, expected);
@@ -124,11 +131,13 @@ void Checker::compare(isa::Unit unit, const Expected& expected) {
   auto& observed = observed_[slot(unit)];
   for (const auto& write : expected.writes) {
     const auto found = observed.find(key(write.space, write.bank, write.address));
-    const auto first = static_cast<size_t>(std::find(write.mask.begin(), write.mask.end(), 1) - write.mask.begin());
+    const auto first =
+        static_cast<size_t>(std::find(write.mask.begin(), write.mask.end(), 1) - write.mask.begin());
     if (first == write.mask.size()) continue;
     const auto where = [&](size_t byte) {
       return fmt::format("{} word {}{}, byte {} (int32 element {})", space_name(write.space), write.address,
-                         write.space == Space::kKv ? fmt::format(" of bank {}", write.bank) : "", byte, byte / 4);
+                         write.space == Space::kKv ? fmt::format(" of bank {}", write.bank) : "", byte,
+                         byte / 4);
     };
     if (found == observed.end()) {
       report(expected, fmt::format("{}: expected {:#04x}, found no write", where(first), write.bytes[first]));
@@ -145,8 +154,8 @@ void Checker::compare(isa::Unit unit, const Expected& expected) {
           std::memcpy(&wanted, write.bytes.data() + element, 4);
           std::memcpy(&seen, found->second.bytes.data() + element, 4);
         }
-        report(expected, fmt::format("{}: expected {:#04x}, found {:#04x} (as int32: expected {}, found {})", where(i),
-                                     write.bytes[i], found->second.bytes[i], wanted, seen));
+        report(expected, fmt::format("{}: expected {:#04x}, found {:#04x} (as int32: expected {}, found {})",
+                                     where(i), write.bytes[i], found->second.bytes[i], wanted, seen));
       }
     }
     observed.erase(found);
@@ -166,8 +175,8 @@ void Checker::expect_no_leftovers(isa::Unit unit, const Expected* last) {
       continue;
     }
     constexpr uint64_t kAddressMask = (uint64_t{1} << 48) - 1;
-    const std::string what = fmt::format("{} word {}: found a write, expected none", space_name(static_cast<Space>(where >> 60)),
-                                         where & kAddressMask);
+    const std::string what = fmt::format("{} word {}: found a write, expected none",
+                                         space_name(static_cast<Space>(where >> 60)), where & kAddressMask);
     if (last != nullptr) report(*last, what);
     throw Mismatch(fmt::format("{} after its last instruction: {}", unit_name(unit), what));
   }
@@ -176,7 +185,8 @@ void Checker::expect_no_leftovers(isa::Unit unit, const Expected* last) {
 void Checker::report(const Expected& expected, const std::string& what) const {
   const auto& issued = expected.issued;
   throw Mismatch(fmt::format("program {} instruction {} ({}), {}: {}", program_->name, issued.index,
-                             isa::disassemble(issued.instruction, issued.index, program_->symbols), unit_name(issued.unit), what));
+                             isa::disassemble(issued.instruction, issued.index, program_->symbols),
+                             unit_name(issued.unit), what));
 }
 
 }  // namespace pimllm::sim

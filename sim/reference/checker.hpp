@@ -1,8 +1,8 @@
-// Compares the machine with the instruction-level reference while it runs: every command the scheduler gives and every
-// word a unit writes between issue and done. Stops at the first difference.
+// Compares the machine with the instruction-level reference while it runs: every command the scheduler gives
+// and every word a unit writes between issue and done. Stops at the first difference.
 //
-// The reference runs in program order, as far ahead as the machine needs it. Program order is a legal order and the
-// program has no hazards (hazards.hpp), so whatever order the units take, their writes are the same.
+// The reference runs in program order, as far ahead as the machine needs it. Program order is a legal order
+// and the program has no hazards (hazards.hpp), so whatever order the units take, their writes are the same.
 #pragma once
 
 #include <array>
