@@ -19,10 +19,10 @@ void merge(HazardChecker::Clock& into, const HazardChecker::Clock& from) {
 
 }  // namespace
 
-void HazardChecker::take(uint8_t semaphore, isa::Unit unit) {
+void HazardChecker::take(uint8_t semaphore, isa::Unit unit, uint64_t index) {
   auto& queue = tokens_[semaphore];
   if (queue.empty()) fail("hazard check: semaphore {} taken before it was given", semaphore);
-  merge(knows_[at(unit)], queue.front());
+  if (index != ignored_) merge(knows_[at(unit)], queue.front());
   queue.pop_front();
 }
 

@@ -23,8 +23,11 @@ class HazardChecker {
   static constexpr size_t kUnits = 6;
   using Clock = std::array<uint32_t, kUnits>;  // by unit: instructions known to be done
 
+  // For tests of the checker: semaphores that the instruction takes order nothing.
+  void ignore_waits_of(uint64_t index) { ignored_ = index; }
+
   // Calls in program order: begin (with the semaphores taken), accesses, end (with the semaphores given).
-  void take(uint8_t semaphore, isa::Unit unit);
+  void take(uint8_t semaphore, isa::Unit unit, uint64_t index);
   void begin(isa::Unit unit, uint64_t index, std::string_view name);
   void read(Space space, uint64_t first, uint64_t count) { access(space, first, count, false); }
   void write(Space space, uint64_t first, uint64_t count) { access(space, first, count, true); }
@@ -50,6 +53,7 @@ class HazardChecker {
   std::array<std::unordered_map<uint64_t, Place>, 6> places_;
   isa::Unit unit_ = isa::Unit::kSched;
   uint64_t index_ = 0;
+  uint64_t ignored_ = ~uint64_t{0};
   std::string_view name_;
 };
 

@@ -803,7 +803,7 @@ void Reference::take(uint8_t semaphore, Unit unit) {
   if (semaphores_[semaphore] == 0)
     fail("instruction {}: semaphore {} is empty in program order", pc_, semaphore);
   --semaphores_[semaphore];
-  if (hazards_) hazards_->take(semaphore, unit);
+  if (hazards_) hazards_->take(semaphore, unit, pc_);
 }
 
 void Reference::give(uint8_t semaphore, Unit unit) {

@@ -82,7 +82,10 @@ class Reference {
   void run(uint64_t program_base, const Observer& observer = {});
 
   // Checks, from now on, that semaphores order every two accesses of which one is a write (hazards.hpp).
-  void check_hazards() { hazards_ = std::make_unique<HazardChecker>(); }
+  HazardChecker& check_hazards() {
+    hazards_ = std::make_unique<HazardChecker>();
+    return *hazards_;
+  }
 
   // --- state ---
 

@@ -117,19 +117,269 @@ TEST(Machine, OneTokenOneLayerUnit) {
   run_tokens(session, 1);
 }
 
-TEST(Machine, BitnetUnit) {
-  Session session(tiny_bitnet(), hardware_preset("unit"));
-  run_tokens(session, 24);
+struct Case {
+  const char* name;
+  const char* hardware;
+  ModelConfig config;
+  int tokens;
+  CompileOptions options = {};
+};
+
+ModelConfig with(ModelConfig config, const std::function<void(ModelConfig&)>& change) {
+  change(config);
+  return config;
 }
 
-TEST(Machine, Gpt2Unit) {
-  Session session(tiny_gpt2(Normalizer::kSoftmax), hardware_preset("unit"));
-  run_tokens(session, 24);
+std::vector<Case> cases() {
+  using C = ModelConfig;
+  const C bitnet = tiny_bitnet();
+  const C gpt2 = tiny_gpt2(Normalizer::kSoftmax);
+  const C consmax = tiny_gpt2(Normalizer::kConsmax);
+  std::vector<Case> list = {
+      {"bitnet", "unit", bitnet, 24},
+      {"gpt2", "unit", gpt2, 24},
+      {"consmax", "unit", consmax, 24},
+      {"opt", "unit", with(gpt2, [](C& c) { c.activation = Activation::kRelu; }), 10},
+      {"bitnet_consmax", "unit", with(bitnet, [](C& c) { c.normalizer = Normalizer::kConsmax; }), 10},
+      {"llama", "unit",
+       with(bitnet,
+            [](C& c) {
+              c.activation = Activation::kSilu;
+              c.sub_norms = false;
+            }),
+       10},
+      {"relu2_not_gated", "unit",
+       with(bitnet,
+            [](C& c) {
+              c.gated = false;
+              c.activation = Activation::kRelu2;
+            }),
+       6},
+      // Two batches of two heads on each slot (two bank groups).
+      {"group_of_four", "unit",
+       with(bitnet,
+            [](C& c) {
+              c.heads = 4;
+              c.layers = 1;
+            }),
+       13},
+      {"group_of_three", "unit",
+       with(bitnet,
+            [](C& c) {
+              c.heads = 3;
+              c.layers = 1;
+            }),
+       13},
+      {"three_kv_heads", "unit",
+       with(gpt2,
+            [](C& c) {
+              c.heads = c.kv_heads = 3;
+              c.layers = 1;
+            }),
+       13},
+      {"padded_heads", "unit", with(bitnet, [](C& c) { c.head_dim = 6; }), 13},
+      {"padded_vectors", "unit",
+       with(bitnet,
+            [](C& c) {
+              c.d_model = 14;
+              c.d_ff = 18;
+            }),
+       9},
+      {"row_tiles", "unit",
+       with(bitnet,
+            [](C& c) {
+              c.d_model = 36;
+              c.d_ff = 24;
+              c.layers = 1;
+            }),
+       9},
+      {"one_token_context", "unit", with(bitnet, [](C& c) { c.context_length = 1; }), 1},
+      {"bounce", "unit", bitnet, 9, {.norm_to_scr = false}},
+      {"coarse_adc", "unit", bitnet, 9, {.rows_per_conversion = 8, .lsb_shift = 1, .adc_bits = 3}},
+      {"far_memory", "unit", bitnet, 9, {.memory_base = 0x1234'5678'9000}},
+      {"residual_bits", "unit", gpt2, 9, {.residual_fraction_bits = 12}},
+      {"bitnet_small", "small", small_bitnet_config(), 40},
+      {"gpt2_small", "small", small_gpt2_config(Normalizer::kSoftmax), 40},
+      {"consmax_small", "small", small_gpt2_config(Normalizer::kConsmax), 40},
+      {"bitnet_paper", "paper",
+       with(small_bitnet_config(),
+            [](C& c) {
+              c.vocab_size = 200;
+              c.context_length = 128;
+            }),
+       100},
+      {"gpt2_fpga", "fpga", with(gpt2, [](C& c) { c.layers = 1; }), 20},
+  };
+  // Contexts and vocabularies that do not fit the ring at once.
+  ModelConfig wide = with(bitnet, [](C& c) {
+    c.vocab_size = 300;
+    c.d_model = 32;
+    c.layers = 1;
+  });
+  list.push_back({"head_in_pieces", "unit", wide, 5});
+  list.push_back({"gpt2_paper", "paper",
+                  with(small_gpt2_config(Normalizer::kSoftmax),
+                       [](C& c) {
+                         c.d_model = 128;
+                         c.head_dim = 32;
+                         c.d_ff = 512;
+                       }),
+                  36});
+  return list;
 }
 
-TEST(Machine, ConsmaxUnit) {
-  Session session(tiny_gpt2(Normalizer::kConsmax), hardware_preset("unit"));
-  run_tokens(session, 24);
+class MachineCase : public ::testing::TestWithParam<Case> {};
+
+TEST_P(MachineCase, EqualsGolden) {
+  const Case& c = GetParam();
+  Session session(c.config, hardware_preset(c.hardware), c.options);
+  run_tokens(session, c.tokens);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, MachineCase, ::testing::ValuesIn(cases()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+// K and V longer than a slot of the ring.
+class Segments : public ::testing::TestWithParam<std::tuple<int, int>> {};
+
+TEST_P(Segments, EqualGolden) {
+  const auto [rows, heads] = GetParam();
+  ModelConfig c = tiny_bitnet();
+  c.layers = 1;
+  c.heads = heads;
+  c.context_length = 80;
+  HardwareParameters h = hardware_preset("unit");
+  h.kv_rows = rows;
+  h.scr_words = 512;
+  h.kvs_words = 256;
+  Session session(c, h);
+  EXPECT_TRUE(session.compiled().layout.segmented);
+  run_tokens(session, 80);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ring, Segments,
+                         ::testing::Combine(::testing::Values(32, 64), ::testing::Values(1, 2, 4)));
+
+// The machine feeds its own tokens back, over program starts, and prompt tokens leave out the head.
+TEST(Machine, GreedyLoop) {
+  const ModelConfig c = tiny_bitnet();
+  const ModelWeights weights = make_random_model(c, 11);
+  const CompiledModel compiled = compile(weights, hardware_preset("unit"));
+  Reference reference(compiled.hardware, compiled.golden.crossbar);
+  reference.load(compiled.segments);
+  reference.check_hazards();
+  reference.run(compiled.init.address);
+  IntegerModel golden(weights, compiled.golden);
+  for (int sequence = 0; sequence < 2; ++sequence) {
+    golden.reset();
+    const std::vector<int32_t> prompt = {3, 1, 4, 1, 5};
+    reference.host().position = 0;
+    for (size_t i = 0; i + 1 < prompt.size(); ++i) {
+      golden.step(prompt[i]);
+      reference.host().token_in = static_cast<uint64_t>(prompt[i]);
+      reference.host().arg[0] = kArgNoHead;
+      reference.run(compiled.step.address);
+      EXPECT_EQ(reference.host().position, i + 1);
+    }
+    EXPECT_EQ(reference.host().token_count, static_cast<uint64_t>(12 * sequence));
+    reference.host().token_in = static_cast<uint64_t>(prompt.back());
+    reference.host().arg[0] = 0;
+    reference.host().tokens_left = 11;
+    int32_t token = prompt.back();
+    int produced = 0;
+    // TOKEN_OUT is only seen at the end here; the logits of the last token prove all before.
+    reference.run(compiled.step.address);
+    for (; produced < 12; ++produced) token = argmax(golden.step(token));
+    EXPECT_EQ(reference.host().token_out, static_cast<uint64_t>(token));
+    EXPECT_EQ(reference.host().token_count, static_cast<uint64_t>(12 * (sequence + 1)));
+    EXPECT_EQ(reference.host().tokens_left, 0U);
+    EXPECT_EQ(reference.host().position, prompt.size() - 1 + 12);
+  }
+}
+
+// The checker itself: every wait is needed, and taking its order away is seen as a hazard, with a long or a
+// short ring.
+TEST(Hazards, WaitsAreNeeded) {
+  const ModelConfig c = tiny_gpt2(Normalizer::kSoftmax);
+  const ModelWeights weights = make_random_model(c, 5);
+  std::map<size_t, bool> caught;
+  std::map<size_t, std::string> texts;
+  for (const int kv_rows : {512, 64}) {
+    HardwareParameters h = hardware_preset("unit");
+    h.kv_rows = kv_rows;
+    const CompiledModel compiled = compile(weights, h);
+    for (size_t i = 0; i < compiled.step.words.size(); ++i) {
+      const isa::Instruction in = isa::decode(compiled.step.words[i]);
+      if (isa::is_scheduler(in.opcode) || in.wait0 == 0) continue;
+      // Implied: DMA is in order, and a later load is waited for.
+      if (compiled.step.symbols.semaphores[in.wait0] == "constants") continue;
+      texts[i] = isa::disassemble(in, i, compiled.step.symbols);
+      Reference reference(compiled.hardware, compiled.golden.crossbar);
+      reference.load(compiled.segments);
+      HazardChecker& checker = reference.check_hazards();
+      reference.run(compiled.init.address);
+      checker.ignore_waits_of(i);
+      try {
+        for (int t = 0; t < 24; ++t) {
+          reference.host().token_in = 1;
+          reference.run(compiled.step.address);
+        }
+      } catch (const Error&) {
+        caught[i] = true;
+      }
+    }
+  }
+  EXPECT_GT(texts.size(), 20U);
+  for (const auto& [index, text] : texts) EXPECT_TRUE(caught[index]) << text;
+}
+
+TEST(Compile, RefusesWithASentence) {
+  const auto refused = [](const ModelConfig& c, HardwareParameters h, const CompileOptions& o,
+                          const std::string& text) {
+    try {
+      compile(make_random_model(c, 1), h, o);
+      ADD_FAILURE() << "expected an error about " << text;
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(text), std::string::npos) << e.what();
+    }
+  };
+  const HardwareParameters unit = hardware_preset("unit");
+  refused(small_bitnet_config(), unit, {}, "crossbars of 16x16, the machine has 32");
+  refused(tiny_bitnet(), unit, {.context = 25}, "expected 1..24, found 25");
+  refused(tiny_bitnet(), unit, {.memory_base = 8}, "multiple of 4096");
+  HardwareParameters h = unit;
+  h.act_words = 64;
+  refused(tiny_bitnet(), h, {}, "words of ACT, the machine has 64");
+  h = unit;
+  h.scr_words = 32;
+  refused(tiny_bitnet(), h, {}, "words of SCR, the machine has 32");
+  h = unit;
+  h.kvs_words = 16;
+  refused(tiny_bitnet(), h, {}, "words of KVS, the machine has 16");
+  h = unit;
+  h.scl_words = 32;
+  refused(tiny_bitnet(), h, {}, "words of SCL, the machine has 32");
+  h = unit;
+  h.kv_rows = 16;
+  refused(tiny_bitnet(), h, {}, "words of KV, the machine has 16");
+  refused(with(tiny_gpt2(Normalizer::kSoftmax), [](ModelConfig& c) { c.d_model = 18; }), unit, {},
+          "LayerNorm");
+}
+
+TEST(Compile, PaperCheckpointNeeds52Crossbars) {
+  ModelConfig c = small_bitnet_config();
+  c.d_model = 256;
+  c.layers = 4;
+  c.heads = c.kv_heads = 4;
+  c.head_dim = 64;
+  c.d_ff = 768;
+  c.vocab_size = 512;
+  c.context_length = 1024;
+  const CompiledModel m = compile(make_random_model(c, 2), hardware_preset("paper"));
+  EXPECT_EQ(m.layout.crossbars, 52);
+  EXPECT_FALSE(m.layout.segmented);
+  EXPECT_EQ(m.layout.head_pieces, 1);
+  compile(make_random_model(c, 2), hardware_preset("small"), {.context = 512});
 }
 
 }  // namespace
