@@ -1,0 +1,286 @@
+// Reads the operands of a batch of heads, pass by pass and chunk by chunk, and fires chunks into the lane pipeline.
+//
+// A read a cycle. Operands are captured in the lanes the cycle after the grant (cap_*_o). The registers of a chunk are
+// overwritten by the next one's reads, so a chunk's first read is asked for only when the chunk before it is sure to
+// fire by then; that is why the pipeline says one cycle ahead whether it moves (en_next_i). A pass that needs results
+// of the one before it has its first operands read while it waits.
+`include "assert.svh"
+
+module vector_issue
+  import pimllm_pkg::*;
+  import vector_pkg::*;
+#(
+  parameter int unsigned VecLanes = 4,
+  parameter int unsigned ArrayCols = 4,
+  parameter int unsigned ActWords = 512,
+  parameter int unsigned ScrWords = 256,
+  localparam int unsigned WordsPerChunk = VecLanes > ArrayCols ? VecLanes / ArrayCols : 1,
+  localparam int unsigned ChunksPerWord = ArrayCols > VecLanes ? ArrayCols / VecLanes : 1,
+  localparam int unsigned WordWidth = WordsPerChunk > 1 ? $clog2(WordsPerChunk) : 1,
+  localparam int unsigned PartWidth = ChunksPerWord > 1 ? $clog2(ChunksPerWord) : 1
+) (
+  input  logic                        clk_i,
+  input  logic                        rst_ni,
+  input  logic                        start_i,        // of a batch; the inputs below are stable from the next cycle on
+  input  logic                        first_batch_i,  // with start_i
+  input  unit_cmd_t                   cmd_i,
+  input  logic [15:0]                 base_chunk_i,   // first chunk of the batch
+  input  logic [15:0]                 head_mask_i,    // chunks of a head, less one
+  input  logic [2:0]                  heads_i,        // in the batch
+  output logic                        busy_o,
+
+  input  logic                        en_i,
+  input  logic                        en_next_i,
+  input  logic                        init_done_i,
+  input  logic [GroupIdxWidth-1:0]    ready_count_i,  // results of (pass, head) that are ready for the next pass
+
+  output logic                        act_rd_req_o,
+  output logic [$clog2(ActWords)-1:0] act_rd_addr_o,
+  input  logic                        act_rd_gnt_i,
+  output logic                        scr_rd_req_o,
+  output logic [$clog2(ScrWords)-1:0] scr_rd_addr_o,
+  input  logic                        scr_rd_gnt_i,
+
+  output logic                        cap_x_o,
+  output logic                        cap_g_o,
+  output logic                        cap_b_o,
+  output src_e                        cap_src_o,
+  output logic [WordWidth-1:0]        cap_word_o,     // word of the chunk, SCR
+  output logic [PartWidth-1:0]        cap_part_o,     // chunk of the word, SCR
+  output logic [1:0]                  cap_quarter_o,  // chunk of the word, bytes in ACT
+
+  output logic                        fire_o,
+  output logic                        join_o,
+  output logic                        mean_o,
+  output logic                        add_b_o,
+  output logic                        add_g_o,
+  output stage_t                      stage_o
+);
+
+  localparam int unsigned WordShift = $clog2(WordsPerChunk);
+  localparam int unsigned PartShift = $clog2(ChunksPerWord);
+  localparam logic [WordWidth-1:0] LastWord = WordWidth'(WordsPerChunk - 1);
+
+  typedef enum logic [1:0] { StepG, StepB, StepX } step_e;
+
+  // What a chunk brings to the pipeline, and when it may.
+  typedef struct packed {
+    need_e need;
+    logic [GroupIdxWidth-1:0] threshold;
+    logic aligned;
+    logic [1:0] gap;
+    logic join_planes;
+    logic sub_mean;
+    logic has_b;
+    logic add_g;
+    stage_t stage;
+  } chunk_t;
+
+  // --- position ---
+  logic active_q, mid_q, hold_q;
+  logic [PassWidth-1:0] pass_q;
+  logic [SlotWidth-1:0] slot_q;
+  logic [GroupIdxWidth-1:0] group_q;
+  logic [15:0] chunk_q;
+  logic fresh_q;  // chunk_q is to be taken from base_chunk_i
+  step_e step_q, step_first, step;
+  logic [WordWidth-1:0] word_q;
+
+  pass_t pass;
+  logic [15:0] chunk, in_head;
+  logic from_scr, gnt, req, clear, step_end, chunk_end, head_last, pass_end;
+
+  function automatic step_e first_step(input pass_t p);
+    return p.has_g ? StepG : p.has_b ? StepB : StepX;
+  endfunction
+
+  assign pass = pass_of(cmd_i.opcode, cmd_i.mode, pass_q);
+  assign step_first = first_step(pass);
+  assign step = mid_q ? step_q : step_first;
+  assign chunk = fresh_q ? base_chunk_i : chunk_q;
+  assign in_head = chunk & head_mask_i;
+  assign head_last = in_head == head_mask_i || chunk == cmd_i.count - 16'd1;
+  assign pass_end = head_last && 3'(slot_q) == heads_i - 3'd1;
+  assign from_scr = (step == StepG && pass.g_scr) || (step == StepX && pass.main_scr);
+  assign step_end = !from_scr || word_q == LastWord;
+  assign chunk_end = step == StepX && step_end;
+
+  // --- addresses ---
+  logic [15:0] act_base, act_offset, scr_words;
+  base_e base;
+  assign base = step == StepG ? pass.g_base : step == StepB ? pass.b_base : pass.main_base;
+
+  always_comb begin
+    unique case (base)
+      BaseA1: act_base = cmd_i.a1[15:0];
+      BaseA2: act_base = cmd_i.a2;
+      BaseA1Next: act_base = cmd_i.a1[15:0] + cmd_i.count;
+      default: act_base = cmd_i.a0;
+    endcase
+    act_offset = chunk;
+    if (step == StepX && pass.main_bytes) act_offset = chunk >> 2;
+    if (step == StepG && pass.g_row) act_offset = in_head;
+    // SCR words before this chunk; planes of JOIN come in pairs, the high one second.
+    scr_words = ((chunk << WordShift) >> PartShift) + 16'(word_q);
+    if (pass.join_planes) begin
+      scr_words = scr_words + (((chunk - in_head) << WordShift) >> PartShift);
+      if (step == StepG) scr_words = scr_words + (((head_mask_i + 16'd1) << WordShift) >> PartShift);
+    end
+  end
+
+  assign req = active_q && (hold_q || mid_q || clear);
+  assign act_rd_req_o = req && !from_scr;
+  assign scr_rd_req_o = req && from_scr;
+  assign act_rd_addr_o = $clog2(ActWords)'(act_base + act_offset);
+  assign scr_rd_addr_o = $clog2(ScrWords)'((cmd_i.a0 >> 1) + scr_words);
+  assign gnt = req && (from_scr ? scr_rd_gnt_i : act_rd_gnt_i);
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      active_q <= 1'b0;
+      mid_q <= 1'b0;
+      hold_q <= 1'b0;
+    end else if (start_i) begin
+      active_q <= 1'b1;
+      mid_q <= 1'b0;
+      hold_q <= 1'b0;
+    end else begin
+      hold_q <= req && !gnt;
+      if (gnt) begin
+        mid_q <= !chunk_end;
+        if (chunk_end && pass_end && pass.last_pass) active_q <= 1'b0;
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (start_i) begin
+      pass_q <= '0;
+      slot_q <= '0;
+      group_q <= '0;
+      fresh_q <= 1'b1;
+      word_q <= '0;
+      step_q <= StepX;
+    end else if (gnt) begin
+      word_q <= step_end ? '0 : word_q + 1'b1;
+      step_q <= step;
+      if (step_end) step_q <= step == StepG && pass.has_b ? StepB : StepX;
+      if (chunk_end) begin
+        chunk_q <= chunk + 16'd1;
+        fresh_q <= pass_end;
+        if (head_last) begin
+          slot_q <= pass_end ? '0 : slot_q + 1'b1;
+          group_q <= group_q + 1'b1;
+        end
+        if (pass_end) pass_q <= pass_q + 1'b1;
+      end
+    end
+  end
+
+  // --- capture ---
+  chunk_t now, flight_q, held_q;
+  logic flight_valid_q, held_valid_q;
+
+  always_comb begin
+    now.need = pass.need;
+    now.threshold = pass.need == NeedPrev ? group_q - GroupIdxWidth'(heads_i) : group_q;
+    now.aligned = pass.aligned;
+    now.gap = pass.gap;
+    now.join_planes = pass.join_planes;
+    now.sub_mean = pass.sub_mean;
+    now.has_b = pass.has_b;
+    now.add_g = pass.add_g;
+    now.stage = pass.stage;
+    now.stage.slot = pass.stage.slot | slot_q;  // a fixed slot comes with one head only
+    now.stage.first = in_head == '0;
+    now.stage.last = head_last;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      cap_x_o <= 1'b0;
+      cap_g_o <= 1'b0;
+      cap_b_o <= 1'b0;
+      flight_valid_q <= 1'b0;
+      held_valid_q <= 1'b0;
+    end else begin
+      cap_x_o <= gnt && step == StepX;
+      cap_g_o <= gnt && step == StepG;
+      cap_b_o <= gnt && step == StepB;
+      flight_valid_q <= gnt && chunk_end;
+      if (flight_valid_q) held_valid_q <= 1'b1;
+      else if (fire_o) held_valid_q <= 1'b0;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (gnt) begin
+      cap_src_o <= from_scr ? SrcScr : step == StepX && pass.main_bytes ? SrcBytes : SrcAct;
+      cap_word_o <= word_q;
+      cap_part_o <= PartWidth'(chunk);
+      cap_quarter_o <= chunk[1:0];
+      if (chunk_end) flight_q <= now;
+    end
+    if (flight_valid_q) held_q <= flight_q;
+  end
+
+  // --- fire ---
+  logic [1:0] gap_q, gap_next;
+  logic odd_q, odd_next, counting_q;
+  logic flight_fires;
+
+  function automatic logic is_ready(input chunk_t c, input logic init_done,
+                                    input logic [GroupIdxWidth-1:0] count);
+    unique case (c.need)
+      NeedInit: return init_done;
+      NeedPrev, NeedSlot: return count > c.threshold;
+      default: return 1'b1;
+    endcase
+  endfunction
+
+  assign fire_o = held_valid_q && en_i && gap_q == '0 && !(held_q.aligned && odd_q) &&
+      is_ready(held_q, init_done_i, ready_count_i);
+
+  always_comb begin
+    gap_next = gap_q;
+    odd_next = odd_q;
+    if (fire_o) begin
+      gap_next = held_q.gap;
+      odd_next = held_q.aligned;
+    end else if (en_i) begin
+      if (gap_q != '0) gap_next = gap_q - 2'd1;
+      odd_next = counting_q && !odd_q;
+    end
+  end
+
+  assign flight_fires = en_next_i && gap_next == '0 && !(flight_q.aligned && odd_next) &&
+      is_ready(flight_q, init_done_i, ready_count_i);
+  assign clear = !(held_valid_q && !fire_o) && !(flight_valid_q && !flight_fires);
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || (start_i && first_batch_i)) begin
+      gap_q <= '0;
+      odd_q <= 1'b0;
+      counting_q <= 1'b0;
+    end else begin
+      gap_q <= gap_next;
+      odd_q <= odd_next;
+      if (fire_o) counting_q <= held_q.aligned;
+    end
+  end
+
+  assign join_o = held_q.join_planes;
+  assign mean_o = held_q.sub_mean;
+  assign add_b_o = held_q.has_b;
+  assign add_g_o = held_q.add_g;
+  assign stage_o = held_q.stage;
+  assign busy_o = active_q || flight_valid_q || held_valid_q;
+
+  `ASSERT_INIT(LanesPowerOfTwo, VecLanes >= 4 && (VecLanes & (VecLanes - 1)) == 0)
+  `ASSERT(NoOverwrite, !(flight_valid_q && held_valid_q && !fire_o))
+  `ASSERT(StartWhenIdle, !start_i || !busy_o)
+  `ASSERT_STABLE(ActStable, act_rd_req_o, act_rd_gnt_i, act_rd_addr_o)
+  `ASSERT_STABLE(ScrStable, scr_rd_req_o, scr_rd_gnt_i, scr_rd_addr_o)
+  `ASSERT(AlignedApart, !(fire_o && held_q.aligned && counting_q && odd_q))
+
+endmodule

@@ -1,0 +1,81 @@
+// Exact sum over the lanes and over the chunks of a vector: of int32 values or of squares of 16-bit values.
+//
+// A chunk a cycle; sum_o is there, and done_o set until clear_i, three cycles after the last chunk.
+`include "assert.svh"
+
+module vector_sum_tree #(
+  parameter int unsigned VecLanes = 4,
+  localparam int unsigned SumWidth = 48
+) (
+  input  logic                       clk_i,
+  input  logic                       rst_ni,
+  input  logic                       clear_i,  // done_o = 0
+  input  logic                       valid_i,
+  input  logic                       first_i,
+  input  logic                       last_i,
+  input  logic signed [31:0]         value_i[VecLanes],
+  output logic                       busy_o,
+  output logic                       done_o,
+  output logic signed [SumWidth-1:0] sum_o
+);
+
+  localparam int unsigned Part = VecLanes < 8 ? VecLanes : 8;
+  localparam int unsigned Parts = VecLanes / Part;
+  localparam int unsigned PartWidth = 32 + $clog2(Part);
+  localparam int unsigned WholeWidth = 32 + $clog2(VecLanes);
+
+  logic valid1_q, valid2_q, first1_q, first2_q, last1_q, last2_q;
+  logic [Parts-1:0][PartWidth-1:0] part_d, part_q;
+  logic signed [WholeWidth-1:0] whole_d, whole_q;
+
+  always_comb begin
+    part_d = '0;
+    if (valid_i) begin
+      for (int unsigned i = 0; i < Parts; i++) begin
+        for (int unsigned k = 0; k < Part; k++) part_d[i] = part_d[i] + PartWidth'(value_i[i*Part+k]);
+      end
+    end
+  end
+
+  always_comb begin
+    whole_d = '0;
+    if (valid1_q) begin
+      for (int unsigned i = 0; i < Parts; i++) whole_d = whole_d + WholeWidth'($signed(part_q[i]));
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      valid1_q <= 1'b0;
+      valid2_q <= 1'b0;
+    end else begin
+      valid1_q <= valid_i;
+      valid2_q <= valid1_q;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (valid_i) begin
+      part_q <= part_d;
+      first1_q <= first_i;
+      last1_q <= last_i;
+    end
+    if (valid1_q) begin
+      whole_q <= whole_d;
+      first2_q <= first1_q;
+      last2_q <= last1_q;
+    end
+    if (valid2_q) sum_o <= (first2_q ? '0 : sum_o) + SumWidth'(whole_q);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || clear_i) done_o <= 1'b0;
+    else if (valid2_q && last2_q) done_o <= 1'b1;
+  end
+
+  assign busy_o = valid1_q || valid2_q;
+
+  `ASSERT_INIT(LanesPowerOfTwo, VecLanes >= 2 && (VecLanes & (VecLanes - 1)) == 0)
+  `ASSERT(NotPastTheEnd, !valid2_q || first2_q || !done_o)
+
+endmodule
