@@ -16,7 +16,10 @@ template <typename Model>
 class UnitBench {
  public:
   UnitBench() : context_(std::make_unique<VerilatedContext>()), dut(std::make_unique<Model>(context_.get())) {}
-  ~UnitBench() { dut->final(); }
+  ~UnitBench() {
+    Verilated::threadContextp(context_.get());  // scopes leave the thread's context, which another model may have set
+    dut->final();
+  }
   UnitBench(const UnitBench&) = delete;
   UnitBench& operator=(const UnitBench&) = delete;
 
