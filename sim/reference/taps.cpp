@@ -1,7 +1,6 @@
-#include "sim/reference/tensor_check.hpp"
+#include "sim/reference/taps.hpp"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <cstring>
 
 #include "golden/error.hpp"
@@ -35,12 +34,21 @@ int32_t element(const std::vector<uint8_t>& bytes, size_t index, ElementType typ
   }
 }
 
+std::vector<uint8_t> bytes_of(Reference& state, Space space, uint64_t address, size_t size) {
+  if (space == Space::kMemory) {
+    const auto part = state.memory(address, size);
+    return {part.begin(), part.end()};
+  }
+  const auto part = state.bytes(space).subspan(address, size);
+  return {part.begin(), part.end()};
+}
+
 }  // namespace
 
-TensorChecker::TensorChecker(const CompiledModel& compiled, IntegerModel& golden)
-    : compiled_(compiled), golden_(golden), layer_(compiled.taps.size()) {
+TensorComparer::TensorComparer(const CompiledModel& compiled, const ModelWeights& weights)
+    : compiled_(compiled), golden_(weights, compiled.golden), layer_(compiled.taps.size()) {
   for (size_t i = 0; i < compiled.taps.size(); ++i) taps_.emplace(compiled.taps[i].pc, i);
-  golden.set_observer([this](const ObservedTensor& t) {
+  golden_.set_observer([this](const ObservedTensor& t) {
     Tensor& tensor = tensors_[{std::string(t.name), t.layer}];
     if (!t.q8.empty()) tensor.values.assign(t.q8.begin(), t.q8.end());
     if (!t.u16.empty()) tensor.values.assign(t.u16.begin(), t.u16.end());
@@ -49,35 +57,34 @@ TensorChecker::TensorChecker(const CompiledModel& compiled, IntegerModel& golden
   });
 }
 
-void TensorChecker::begin_token(int32_t token) {
+void TensorComparer::begin_token(int32_t token, int position) {
+  if (position == 0) golden_.reset();
+  if (golden_.position() != position) {
+    fail("tensor comparison: expected position {}, found {}", golden_.position(), position);
+  }
   tensors_.clear();
   std::fill(layer_.begin(), layer_.end(), 0);
-  position_ = golden_.position();
+  position_ = position;
   logits_ = golden_.step(token);
 }
 
-std::vector<std::string> TensorChecker::done(size_t index, const SpaceReader& read) {
-  std::vector<std::string> differences;
+void TensorComparer::after(size_t index, Reference& state) {
   const auto [begin, end] = taps_.equal_range(index);
   for (auto it = begin; it != end; ++it) {
     const TensorTap& tap = compiled_.taps[it->second];
-    const int layer = tap.per_layer ? layer_[it->second]++ : -1;
-    std::string difference = compare(tap, layer, read);
-    ++compared_;
-    if (!difference.empty()) differences.push_back(std::move(difference));
+    compare(tap, tap.per_layer ? layer_[it->second]++ : -1, state);
+    ++count_;
   }
-  return differences;
 }
 
-std::string TensorChecker::compare(const TensorTap& tap, int layer, const SpaceReader& read) {
+void TensorComparer::compare(const TensorTap& tap, int layer, Reference& state) const {
   const auto found = tensors_.find({tap.name, layer});
-  if (found == tensors_.end()) return fmt::format("{} of layer {}: not observed", tap.name, layer);
+  if (found == tensors_.end()) fail("tensor {} layer {}: not observed in the golden model", tap.name, layer);
   const Tensor& expected = found->second;
   const HardwareParameters& h = compiled_.hardware;
   const auto layers = static_cast<uint64_t>(std::max(layer, 0));
   const uint64_t base = tap.address + layers * tap.layer_stride;
   const size_t size = element_bytes(tap.type);
-  const auto head_dim = static_cast<size_t>(compiled_.config.head_dim);
   const auto pos = static_cast<size_t>(position_);
   const auto cols = static_cast<size_t>(h.array_cols);
   const auto banks = static_cast<size_t>(h.group_banks());
@@ -92,12 +99,12 @@ std::string TensorChecker::compare(const TensorTap& tap, int layer, const SpaceR
     case TensorTap::Kind::kNumerators:
       n = pos + 1;
       first = static_cast<size_t>(tap.head) * n;
-      flat = read(tap.space, 0, base, n * size);
+      flat = bytes_of(state, tap.space, base, n * size);
       break;
     case TensorTap::Kind::kPlain: {
       size_t last = n;
       for (const uint32_t o : tap.order) last = std::max<size_t>(last, o + 1);
-      flat = read(tap.space, 0, base, last * size);
+      flat = bytes_of(state, tap.space, base, last * size);
       break;
     }
     default: {
@@ -107,10 +114,11 @@ std::string TensorChecker::compare(const TensorTap& tap, int layer, const SpaceR
       for (size_t kv = 0; kv < static_cast<size_t>(compiled_.config.kv_heads); ++kv) {
         for (size_t lane = 0; lane < padded; ++lane) {
           const size_t word = is_v ? token * (padded / cols) + lane / cols : lane;
+          const size_t bank = group * banks + word % banks;
+          const size_t row = base + 2 * kv * rows + word / banks;
           const size_t byte = is_v ? lane % cols : token;
-          const auto bytes = read(Space::kKv, static_cast<uint32_t>(group * banks + word % banks),
-                                  base + 2 * kv * rows + word / banks, cols);
-          flat.push_back(bytes[byte]);
+          flat.push_back(
+              state.bytes(Space::kKv)[(bank * static_cast<size_t>(h.kv_rows) + row) * cols + byte]);
         }
       }
     }
@@ -120,25 +128,25 @@ std::string TensorChecker::compare(const TensorTap& tap, int layer, const SpaceR
     const int32_t found_value = element(flat, place, tap.type);
     const int32_t expected_value = expected.values[first + i];
     if (found_value != expected_value) {
-      return fmt::format("{} of layer {}, position {}, element {} (head_dim {}): expected {}, found {}",
-                         tap.name, layer, position_, first + i, head_dim, expected_value, found_value);
+      fail("tensor {} layer {} element {}, position {}: expected {}, found {}", tap.name, layer, first + i,
+           position_, expected_value, found_value);
     }
   }
-  if (!tap.has_scale) return {};
+  if (!tap.has_scale) return;
   const bool kv = tap.kind == TensorTap::Kind::kOpenK || tap.kind == TensorTap::Kind::kOpenV;
   for (size_t i = 0; i < (tap.head >= 0 ? 1 : expected.scales.size()); ++i) {
     const uint64_t word = tap.scale_address + layers * tap.scale_layer_stride + i * tap.scale_stride;
-    const auto bytes = kv ? read(Space::kKvs, 0, word * static_cast<uint64_t>(h.scr_bytes()) + 4 * token, 4)
-                          : read(Space::kScl, 0, word * 4, 4);
+    const auto bytes =
+        kv ? bytes_of(state, Space::kKvs, word * static_cast<uint64_t>(h.scr_bytes()) + 4 * token, 4)
+           : bytes_of(state, Space::kScl, word * 4, 4);
     const auto found_scale = static_cast<uint32_t>(element(bytes, 0, ElementType::kInt32));
     const uint32_t expected_scale =
         sf_pack(expected.scales[tap.head >= 0 ? static_cast<size_t>(tap.head) : i]);
     if (found_scale != expected_scale) {
-      return fmt::format("scale {} of {} of layer {}, position {}: expected {:08x}, found {:08x}", i,
-                         tap.name, layer, position_, expected_scale, found_scale);
+      fail("tensor {} layer {} scale {}, position {}: expected {:#010x}, found {:#010x}", tap.name, layer, i,
+           position_, expected_scale, found_scale);
     }
   }
-  return {};
 }
 
 }  // namespace pimllm
