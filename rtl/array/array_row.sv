@@ -1,0 +1,64 @@
+// One row of the array: a MAC per column, operand A broadcast, operand B from the row's bank or from a row above.
+//
+// In the cycle of a step (active_i) every column adds a_i * b; the operand B in use is registered on shift_i and goes on
+// to the row below (north feed) or to the same row of the next group (multicast). The sums are readable from the next
+// cycle on, on acc_o while read_i is high; else acc_o is zero, so that a reader may OR rows together.
+// Contract: a_i is zero while active_i is low.
+`include "assert.svh"
+
+module array_row #(
+  parameter int unsigned ArrayCols = 4,
+  parameter bit GateForm = 1'b0
+) (
+  input  logic                       clk_i,
+  input  logic                       rst_ni,
+  input  logic                       clr_i,
+  input  logic                       active_i,
+  input  logic                       shift_i,
+  input  logic                       from_above_i,
+  input  logic signed [8:0]          a_i,
+  input  logic [ArrayCols-1:0][7:0]  bank_i,
+  input  logic [ArrayCols-1:0][7:0]  above_i,
+  output logic [ArrayCols-1:0][7:0]  below_o,
+  input  logic                       read_i,
+  output logic [ArrayCols-1:0][31:0] acc_o
+);
+
+  logic [ArrayCols-1:0][7:0] operand_b;
+  logic [ArrayCols-1:0][7:0] below_q;
+  logic [ArrayCols-1:0][31:0] acc;
+
+  always_comb begin
+    operand_b = bank_i;
+    if (from_above_i) operand_b = above_i;
+  end
+
+  for (genvar c = 0; c < ArrayCols; c++) begin : gen_col
+    mac #(
+      .GateForm(GateForm)
+    ) u_mac (
+      .clk_i,
+      .clr_i,
+      .active_i,
+      .a_i,
+      .b_i  (operand_b[c]),
+      .acc_o(acc[c])
+    );
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (shift_i) below_q <= operand_b;
+  end
+
+  assign below_o = below_q;
+
+  always_comb begin
+    acc_o = '0;
+    if (read_i) acc_o = acc;
+  end
+
+  `ASSERT_INIT(ColsPowerOfTwo, ArrayCols > 1 && 2 ** $clog2(ArrayCols) == ArrayCols)
+  `ASSERT(IdleOperandIsZero, active_i || a_i == '0)
+  `ASSERT(NoStepWhileClearing, !clr_i || !active_i)
+
+endmodule
