@@ -148,9 +148,10 @@ uint16_t consmax_numerator(int score, Scale v_scale, int eref, const ConsmaxHead
   const auto& tables = consmax_tables();
   const auto hi = static_cast<size_t>((score >> 4) + 8);
   const auto lo = static_cast<size_t>(score & 15);
-  const int64_t w = rsh(int64_t{tables.h[hi]} * tables.w[lo], 19);
-  const Scale v = sf_mul(head.c, v_scale);
-  return saturate_u16(rsh(w * v.m, head.z + eref - (tables.x[hi] + 2 + v.e)));
+  if (head.c.m == 0 || v_scale.m == 0) return 0;
+  const int64_t w = rsh(int64_t{tables.h[hi]} * tables.w[lo], 17);
+  const int64_t v = rsh(int64_t{head.c.m} * v_scale.m, 14);
+  return saturate_u16(rsh(w * v, head.z + eref - (tables.x[hi] + head.c.e + v_scale.e + 14)));
 }
 
 void consmax_numerators(std::span<const int8_t> scores, std::span<const Scale> v_scales, int eref,
