@@ -144,6 +144,16 @@ std::map<std::string, int> hardware_values(const HardwareParameters& hardware) {
   return values;
 }
 
+std::string discovery_register(std::string_view parameter) {
+  if (parameter == "AdcBits") return "MAX_ADC_BITS";  // ADC_BITS is the run-time setting
+  std::string name;
+  for (const char c : parameter) {
+    if (c >= 'A' && c <= 'Z' && !name.empty()) name += '_';
+    name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return name;
+}
+
 HardwareParameters hardware_from_values(const std::map<std::string, int>& values) {
   HardwareParameters hardware;
   for (const Member& m : kMembers) {

@@ -48,5 +48,7 @@ void check_hardware(const HardwareParameters& hardware);
 // configuration files give them. from_values throws Error for a missing or unknown name.
 std::map<std::string, int> hardware_values(const HardwareParameters& hardware);
 HardwareParameters hardware_from_values(const std::map<std::string, int>& values);
+// Name of the discovery register of a parameter: "ArrayRows" is in ARRAY_ROWS (rtl/regs/pimllm_regs.rdl).
+std::string discovery_register(std::string_view parameter);
 
 }  // namespace pimllm

@@ -3,12 +3,18 @@
 #include "sim/reference/reference.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <random>
+#include <sstream>
 
 #include "golden/activation.hpp"
 #include "golden/error.hpp"
 #include "golden/test_util.hpp"
+#include "models/compiler/image.hpp"
 #include "models/random/random_model.hpp"
 #include "sim/reference/taps.hpp"
 
@@ -339,6 +345,71 @@ TEST(Compile, RefusesWithASentence) {
   refused(tiny_bitnet(), h, {}, "words of KV, the machine has 16");
   refused(with(tiny_gpt2(Normalizer::kSoftmax), [](ModelConfig& c) { c.d_model = 18; }), unit, {},
           "LayerNorm");
+}
+
+// A host that knows only the files gets the tokens that they promise.
+TEST(Compile, FilesRunTheMachine) {
+  const ModelWeights weights = make_random_model(tiny_bitnet(), 3);
+  const CompiledModel compiled = compile(weights, hardware_preset("unit"), {.memory_base = 0x10000});
+  const std::vector<int32_t> prompt = {7, 8, 9};
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("pimllm_files_{}", ::getpid());
+  write_compiled(compiled, example_run(weights, compiled, prompt, 10), folder);
+  const auto read = [&](const std::string& name) {
+    std::ifstream in(folder / name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto json = nlohmann::json::parse(read("manifest.json"));
+  const std::string image = read("memory.bin");
+  const auto number = [](const nlohmann::json& j) { return std::stoull(j.get<std::string>(), nullptr, 0); };
+  const uint64_t base = number(json["memory"]["base"]);
+  const HardwareParameters h = hardware_from_values(json["hardware"].get<std::map<std::string, int>>());
+  EXPECT_EQ(h, compiled.hardware);
+  const auto& crossbars = json["crossbars"];
+  Reference reference(h, {.rows_per_conversion = crossbars["rows_per_conversion"],
+                          .lsb_shift = crossbars["lsb_shift"],
+                          .adc_bits = crossbars["adc_bits"]});
+  const std::vector<MemorySegment> memory = {
+      {"image", base, number(json["memory"]["end"]) - base, {image.begin(), image.end()}}};
+  reference.load(memory);
+  reference.run(number(json["programs"]["init"]["address"]));
+  const auto tokens = json["example"]["tokens"].get<std::vector<uint64_t>>();
+  const auto asked = json["example"]["prompt"].get<std::vector<uint64_t>>();
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const bool last = i + 1 == asked.size();
+    reference.host().token_in = asked[i];
+    reference.host().position = i;
+    reference.host().arg[0] = last ? 0 : 1;
+    reference.run(number(json["programs"]["step"]["address"]));
+  }
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    EXPECT_EQ(reference.host().token_out, tokens[i]);
+    reference.host().token_in = tokens[i];
+    reference.run(number(json["programs"]["step"]["address"]));
+  }
+  // The hex file says the same: beats, highest byte first.
+  std::istringstream lines(read("memory.hex"));
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(line, fmt::format("@{:x}", base / 8));
+  for (size_t at = 0; at < image.size(); at += 8) {
+    std::getline(lines, line);
+    uint64_t word = 0;
+    std::memcpy(&word, image.data() + at, 8);
+    ASSERT_EQ(std::stoull(line, nullptr, 16), word);
+  }
+  EXPECT_NE(read("program.txt").find("QUANT"), std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Compile, HardwareNames) {
+  for (const char* name : {"paper", "small", "unit", "fpga"}) {
+    const HardwareParameters h = hardware_preset(name);
+    check_hardware(h);
+    EXPECT_EQ(hardware_from_values(hardware_values(h)), h);
+  }
+  EXPECT_EQ(discovery_register("ArrayRows"), "ARRAY_ROWS");
+  EXPECT_EQ(discovery_register("AdcBits"), "MAX_ADC_BITS");
+  EXPECT_THROW(hardware_preset("large"), Error);
 }
 
 TEST(Compile, PaperCheckpointNeeds52Crossbars) {
