@@ -11,7 +11,7 @@ module ifetch
 #(
     parameter int unsigned FetchBytes = 16,
     parameter int unsigned IbufLines = 64,
-    parameter int unsigned PrefetchLines = 4
+    parameter int unsigned PrefetchLines = 6
 ) (
     input  logic clk_i,
     input  logic rst_ni,
