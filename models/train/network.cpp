@@ -13,26 +13,51 @@ namespace {
 using torch::Tensor;
 
 constexpr double kEmbeddingDeviation = 0.02;
-constexpr double kPositionDeviation = 0.15;  // what token embeddings grow to
+constexpr double kEmbeddingDeviationBesidePositions = 0.1;  // as large as the positions, or these drown it
+constexpr double kPositionDeviation = 0.1;
 constexpr double kPositionRate = 0.1;
+constexpr double kQueryGain = 1.5;
 constexpr double kConsmaxLnC = -4.605170185988091;  // -ln 100
 
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// Learned positions start as sinusoids of wavelengths up to the context, as large as token embeddings become, and learn
-// slowly: with equal query and key weights attention then starts local. Small random positions are drowned by the
-// tokens and by Adam's noise, and the model stays at bigram statistics for a thousand steps.
-void fill_sinusoids(Tensor positions) {
+// Learned positions start as sinusoids and learn slowly, and head h starts by looking h + 1 tokens back. Small random
+// positions are drowned by the tokens and by Adam's noise: the model then stays at bigram statistics for a thousand steps.
+// Frequencies from 0 to half a turn a token, mostly low: similarity falls quickly with distance but has a long tail.
+double position_frequency(int64_t i, int64_t half) {
+  const double u = static_cast<double>(i + 1) / static_cast<double>(half);
+  return std::numbers::pi * u * u;
+}
+
+void fill_sinusoids(const Tensor& positions) {
   auto p = positions.accessor<float, 2>();
   const int64_t half = p.size(1) / 2;
   for (int64_t t = 0; t < p.size(0); ++t) {
     for (int64_t i = 0; i < half; ++i) {
-      const double angle = static_cast<double>(t) * std::pow(static_cast<double>(p.size(0)),
-                                                             -static_cast<double>(i) / static_cast<double>(half));
+      const double angle = static_cast<double>(t) * position_frequency(i, half);
       p[t][i] = static_cast<float>(kPositionDeviation * std::numbers::sqrt2 * std::sin(angle));
       p[t][i + half] = static_cast<float>(kPositionDeviation * std::numbers::sqrt2 * std::cos(angle));
+    }
+  }
+}
+
+// Key rows become the query rows turned so that the key of a position matches the query of a later one.
+void look_back(const Tensor& qkv, int64_t heads) {
+  const int64_t d = qkv.size(1);
+  const int64_t half = d / 2;
+  const int64_t head_dim = d / heads;
+  qkv.narrow(0, 0, d).mul_(kQueryGain);
+  auto w = qkv.accessor<float, 2>();
+  for (int64_t row = 0; row < d; ++row) {
+    const auto distance = static_cast<double>(row / head_dim + 1);
+    for (int64_t i = 0; i < half; ++i) {
+      const double angle = distance * position_frequency(i, half);
+      const double a = w[row][i];
+      const double b = w[row][i + half];
+      w[d + row][i] = static_cast<float>(a * std::cos(angle) - b * std::sin(angle));
+      w[d + row][i + half] = static_cast<float>(b * std::cos(angle) + a * std::sin(angle));
     }
   }
 }
@@ -89,12 +114,12 @@ Network::Network(const ModelConfig& config) : config_(config) {
     if (p.name == "position_embd.weight") {
       fill_sinusoids(p.value);
     } else if (p.value.dim() == 2) {
-      double deviation = kEmbeddingDeviation;
+      double deviation = config_.rope ? kEmbeddingDeviation : kEmbeddingDeviationBesidePositions;
       if (!p.parts.empty()) deviation = 1.0 / std::sqrt(static_cast<double>(p.value.size(1)));
       if (ends_with(p.name, "attn_output.weight") || ends_with(p.name, "ffn_down.weight")) deviation *= residual;
       p.value.normal_(0.0, deviation);
       if (!config_.rope && ends_with(p.name, "attn_qkv.weight")) {
-        p.value.narrow(0, p.parts[0], p.parts[1]).copy_(p.value.narrow(0, 0, p.parts[0]));
+        look_back(p.value, config_.heads);
       }
     } else if (ends_with(p.name, "attn_consmax.weight")) {
       p.value.fill_(kConsmaxLnC);
