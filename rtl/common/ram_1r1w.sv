@@ -20,8 +20,22 @@ module ram_1r1w #(
 
   (* no_rw_check *) logic [Width-1:0] mem[Depth];
 
-  // The merge with the old word is how byte enables are written here: one assignment a word simulates many times faster
-  // than one a byte, and Yosys' opt_mem_feedback turns it back into write enables.
+`ifdef VERILATOR
+  // The same RAM for the simulator: bytes go into the array in place, after the read has sampled it. Delayed assignments
+  // would carry every bank's word, idle or not, through a copy in every cycle.
+  always_ff @(posedge clk_i) begin
+    if (rd_en_i) rd_data_o <= mem[rd_addr_i];
+    if (wr_en_i) begin
+      for (int unsigned i = 0; i < Bytes; i++) begin
+        // verilator lint_off BLKSEQ
+        if (wr_be_i[i]) mem[wr_addr_i][8*i+:8] = wr_data_i[8*i+:8];
+        // verilator lint_on BLKSEQ
+      end
+    end
+  end
+`else
+  // The merge with the old word is how byte enables are written here: Yosys' opt_mem_feedback turns it into enables of
+  // the write port.
   always_ff @(posedge clk_i) begin
     logic [Width-1:0] word;
     if (wr_en_i) begin
@@ -36,5 +50,6 @@ module ram_1r1w #(
   always_ff @(posedge clk_i) begin
     if (rd_en_i) rd_data_o <= mem[rd_addr_i];
   end
+`endif
 
 endmodule

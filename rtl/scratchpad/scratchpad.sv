@@ -419,6 +419,13 @@ module scratchpad #(
   logic [Groups-1:0] group_read, group_append, group_load;
   logic [GroupWidth-1:0] dkv_group_q;
 
+  logic [BankBits-1:0] bank_data[ArrayRows];
+
+  // In a loop, not slice by slice: Verilator 5.006 makes a chain of ever longer concatenations of the latter.
+  always_comb begin
+    for (int unsigned b = 0; b < ArrayRows; b++) kv_rd_data_o[b] = bank_data[b];
+  end
+
   assign dkv_rd_gnt_o = dkv_rd_req_i && !group_read[dkv_rd_group_i];
   assign dkv_rd_data_o = kv_rd_data_o[GroupBanks*dkv_group_q+:GroupBanks];
   assign kva_gnt_o = kva_req_i;
@@ -458,7 +465,7 @@ module scratchpad #(
         .clk_i,
         .rd_en_i(kv_rd_en_i[Bank] || dkv_read),
         .rd_addr_i(kv_rd_en_i[Bank] ? kv_rd_addr_i[Bank] : dkv_rd_addr_i),
-        .rd_data_o(kv_rd_data_o[Bank]),
+        .rd_data_o(bank_data[Bank]),
         .wr_en_i(wr_en),
         .wr_addr_i(wr_addr),
         .wr_data_i(wr_data[BankBits*b+:BankBits]),
