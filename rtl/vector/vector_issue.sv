@@ -227,7 +227,8 @@ module vector_issue
   // --- fire ---
   logic [1:0] gap_q, gap_next;
   logic odd_q, odd_next, counting_q;
-  logic flight_fires;
+  logic flight_fires, held_fires;  // for sure in the next cycle
+  logic next_open;
 
   function automatic logic is_ready(input chunk_t c, input logic init_done,
                                     input logic [GroupIdxWidth-1:0] count);
@@ -253,9 +254,11 @@ module vector_issue
     end
   end
 
-  assign flight_fires = en_next_i && gap_next == '0 && !(flight_q.aligned && odd_next) &&
+  assign next_open = en_next_i && gap_next == '0;
+  assign flight_fires = next_open && !(flight_q.aligned && odd_next) &&
       is_ready(flight_q, init_done_i, ready_count_i);
-  assign clear = !(held_valid_q && !fire_o) && !(flight_valid_q && !flight_fires);
+  assign held_fires = next_open && !(held_q.aligned && odd_next) && is_ready(held_q, init_done_i, ready_count_i);
+  assign clear = !(held_valid_q && !fire_o && !held_fires) && !(flight_valid_q && !flight_fires);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || (start_i && first_batch_i)) begin

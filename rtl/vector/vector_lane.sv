@@ -85,7 +85,7 @@ module vector_lane
     end
     if (ctl_i.ld_op) begin
       g1_q <= g_q;
-      b1_q <= (ctl_i.use_b ? 33'(b_q) : '0) + (ctl_i.add_g ? 33'(g_q) : '0);
+      b1_q <= (ctl_i.use_b ? 33'(b_q) : 33'sd0) + (ctl_i.add_g ? 33'(g_q) : 33'sd0);
     end
   end
 
@@ -186,11 +186,19 @@ module vector_lane
 
   // --- W ---
   logic signed [ShiftWidth-1:0] shift;
+  logic signed [33:0] rounded;
+  logic signed [32:0] addend;
   assign shift = ctl_i.lane_shift ? lane_shift_q : $signed(ctl_i.shift);
+
+  always_comb begin
+    rounded = '0;
+    if (ctl_i.ld_w) rounded = sf_pkg::rsh48(m_q, 17'(shift));
+    addend = ctl_i.add ? b2_q : 33'sd0;
+  end
 
   always_ff @(posedge clk_i) begin
     if (ctl_i.ld_w) begin
-      w_q <= sat37(37'(sf_pkg::rsh48(m_q, 17'(shift))) + (ctl_i.add ? 37'(b2_q) : '0));
+      w_q <= sat37(37'(rounded) + 37'(addend));
     end
   end
 

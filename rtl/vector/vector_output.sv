@@ -1,7 +1,8 @@
 // Takes finished chunks and writes them: int32 or bytes to ACT, bytes to SCR, columns and rows of the open KV tile.
 //
-// One chunk at a time; chunks come in the order of the vector, so the position is counted here. A chunk takes one write,
-// a K chunk VecLanes / GroupBanks (one a row of the tile). full_next_o says a cycle ahead that no chunk can be taken.
+// Chunks come in the order of the vector, so the position is counted here. A chunk takes one write, a K chunk VecLanes /
+// GroupBanks (one a row of the tile). A buffer of two chunks; room_next_o says, without a look at the grants, that one
+// more fits in the next cycle.
 `include "assert.svh"
 
 module vector_output
@@ -28,7 +29,7 @@ module vector_output
   input  logic                        push_i,
   input  logic [31:0]                 data_i[VecLanes],
   output logic                        busy_o,
-  output logic                        busy_next_o,
+  output logic                        room_next_o,
 
   output logic                        act_wr_req_o,
   output logic [$clog2(ActWords)-1:0] act_wr_addr_o,
@@ -61,42 +62,54 @@ module vector_output
   localparam int unsigned KvCopies = ChannelBytes / VecLanes;
   localparam int unsigned AddrWidth = 24;  // byte addresses
 
-  logic valid_q, gnt, last_write;
-  logic [31:0] word_q[VecLanes];
-  logic [8*VecLanes-1:0] bytes_q;
+  logic valid, gnt, last_write, pop;
+  logic [1:0] used_q;
+  logic in_q, out_q;  // entry written, read next
+  logic [31:0] word0_q[VecLanes];
+  logic [31:0] word1_q[VecLanes];
+  logic [31:0] word[VecLanes];
+  logic [8*VecLanes-1:0] bytes;
   logic [15:0] chunk_q;
   logic [KeyRowWidth-1:0] row_q;
   logic bytes_out;
 
   assign bytes_out = dest_i != DestAct;
-
-  assign act_wr_req_o = valid_q && (dest_i == DestAct || dest_i == DestActBytes);
-  assign scr_wr_req_o = valid_q && dest_i == DestScrBytes;
-  assign kva_req_o = valid_q && (dest_i == DestKey || dest_i == DestValue);
+  assign valid = used_q != '0;
+  assign act_wr_req_o = valid && (dest_i == DestAct || dest_i == DestActBytes);
+  assign scr_wr_req_o = valid && dest_i == DestScrBytes;
+  assign kva_req_o = valid && (dest_i == DestKey || dest_i == DestValue);
   assign gnt = (act_wr_req_o && act_wr_gnt_i) || (scr_wr_req_o && scr_wr_gnt_i) || (kva_req_o && kva_gnt_i);
   assign last_write = dest_i != DestKey || row_q == KeyRowWidth'(KeyRows - 1);
-  assign busy_o = valid_q;
-  assign busy_next_o = push_i || (valid_q && !(gnt && last_write));
+  assign pop = gnt && last_write;
+  assign busy_o = valid;
+  assign room_next_o = used_q == '0 || (used_q == 2'd1 && !push_i);
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) valid_q <= 1'b0;
-    else valid_q <= busy_next_o;
+    if (!rst_ni) begin
+      used_q <= '0;
+      in_q <= 1'b0;
+      out_q <= 1'b0;
+      row_q <= '0;
+    end else begin
+      used_q <= used_q + 2'(push_i) - 2'(pop);
+      if (push_i) in_q <= !in_q;
+      if (pop) out_q <= !out_q;
+      if (gnt) row_q <= last_write ? '0 : row_q + 1'b1;
+    end
   end
 
   always_ff @(posedge clk_i) begin
     if (start_i) chunk_q <= '0;
-    else if (gnt && last_write) chunk_q <= chunk_q + 16'd1;
-    if (push_i) row_q <= '0;
-    else if (gnt) row_q <= row_q + 1'b1;
+    else if (pop) chunk_q <= chunk_q + 16'd1;
   end
 
   for (genvar i = 0; i < VecLanes; i++) begin : gen_data
     always_ff @(posedge clk_i) begin
-      if (push_i) begin
-        if (bytes_out) bytes_q[8*i+:8] <= data_i[i][7:0];
-        else word_q[i] <= data_i[i];
-      end
+      if (push_i && !in_q) word0_q[i] <= data_i[i];
+      if (push_i && in_q) word1_q[i] <= data_i[i];
     end
+    assign word[i] = out_q ? word1_q[i] : word0_q[i];
+    assign bytes[8*i+:8] = word[i][7:0];
   end
 
   // --- ACT ---
@@ -106,9 +119,9 @@ module vector_output
   always_comb begin
     act_wr_data_o = '0;
     if (act_wr_req_o) begin
-      act_wr_data_o = {4{bytes_q}};
+      act_wr_data_o = {4{bytes}};
       if (!bytes_out) begin
-        for (int unsigned i = 0; i < VecLanes; i++) act_wr_data_o[32*i+:32] = word_q[i];
+        for (int unsigned i = 0; i < VecLanes; i++) act_wr_data_o[32*i+:32] = word[i];
       end
     end
   end
@@ -121,7 +134,7 @@ module vector_output
 
   always_comb begin
     scr_wr_data_o = '0;
-    if (scr_wr_req_o) scr_wr_data_o = {ScrCopies{bytes_q}};
+    if (scr_wr_req_o) scr_wr_data_o = {ScrCopies{bytes}};
   end
 
   // --- KV: rows are counted from the head's K tile; its V tile follows ---
@@ -150,11 +163,11 @@ module vector_output
       if (dest_i == DestKey) begin
         for (int unsigned b = 0; b < GroupBanks; b++) begin
           kva_data_o[8*ArrayCols*b+:8*ArrayCols] =
-              {ArrayCols{bytes_q[8*(32'(row_q)*GroupBanks+b)+:8]}};
+              {ArrayCols{bytes[8*(32'(row_q)*GroupBanks+b)+:8]}};
           kva_be_o[ArrayCols*b+:ArrayCols] = ArrayCols'(1) << column;
         end
       end else begin
-        kva_data_o = {KvCopies{bytes_q}};
+        kva_data_o = {KvCopies{bytes}};
         kva_be_o = ChannelBytes'({VecLanes{1'b1}}) << value_byte[BeatShift-1:0];
       end
     end
@@ -163,7 +176,7 @@ module vector_output
   `ASSERT_INIT(LanesFitScr, VecLanes <= 2 * ArrayCols)
   `ASSERT_INIT(LanesFitBeat, VecLanes <= ChannelBytes)
   `ASSERT_INIT(LanesFillRows, VecLanes >= GroupBanks)
-  `ASSERT(PushWhenFree, !push_i || !valid_q)
+  `ASSERT(PushWhenFree, !push_i || used_q != 2'd2)
   `ASSERT_STABLE(ActStable, act_wr_req_o, act_wr_gnt_i, act_wr_addr_o)
   `ASSERT_STABLE(ScrStable, scr_wr_req_o, scr_wr_gnt_i, scr_wr_addr_o)
   `ASSERT_STABLE(KvStable, kva_req_o, kva_gnt_i, {kva_group_o, kva_addr_o, kva_be_o})

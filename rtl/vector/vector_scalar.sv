@@ -281,7 +281,8 @@ module vector_scalar
     s = -17'(e);
     if (p == '0) return '0;
     if (s > 0) begin
-      r = s >= AllGone ? '0 : p >>> (6'(s) - 6'd1);
+      if (s >= AllGone) return '0;
+      r = p >>> (6'(s) - 6'd1);
       r = (r + 64'sd1) >>> 1;
       over = r >>> 31;
       return over == '0 || over == '1 ? r[31:0] : {p[63], {31{~p[63]}}};

@@ -25,13 +25,14 @@ module vector_sum_tree #(
   localparam int unsigned WholeWidth = 32 + $clog2(VecLanes);
 
   logic valid1_q, valid2_q, first1_q, first2_q, last1_q, last2_q;
-  logic [Parts-1:0][PartWidth-1:0] part_d, part_q;
+  logic signed [PartWidth-1:0] part_d[Parts];
+  logic signed [PartWidth-1:0] part_q[Parts];
   logic signed [WholeWidth-1:0] whole_d, whole_q;
 
   always_comb begin
-    part_d = '0;
-    if (valid_i) begin
-      for (int unsigned i = 0; i < Parts; i++) begin
+    for (int unsigned i = 0; i < Parts; i++) begin
+      part_d[i] = '0;
+      if (valid_i) begin
         for (int unsigned k = 0; k < Part; k++) part_d[i] = part_d[i] + PartWidth'(value_i[i*Part+k]);
       end
     end
@@ -40,7 +41,7 @@ module vector_sum_tree #(
   always_comb begin
     whole_d = '0;
     if (valid1_q) begin
-      for (int unsigned i = 0; i < Parts; i++) whole_d = whole_d + WholeWidth'($signed(part_q[i]));
+      for (int unsigned i = 0; i < Parts; i++) whole_d = whole_d + WholeWidth'(part_q[i]);
     end
   end
 
@@ -65,7 +66,7 @@ module vector_sum_tree #(
       first2_q <= first1_q;
       last2_q <= last1_q;
     end
-    if (valid2_q) sum_o <= (first2_q ? '0 : sum_o) + SumWidth'(whole_q);
+    if (valid2_q) sum_o <= (first2_q ? $signed(SumWidth'(0)) : sum_o) + SumWidth'(whole_q);
   end
 
   always_ff @(posedge clk_i) begin

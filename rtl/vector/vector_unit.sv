@@ -405,7 +405,8 @@ module vector_unit
     end
 
     ctl.ld_a = en_q && a_valid_d;
-    ctl.a_sel = to_a_p ? AFromP : to_a_w ? AFromW : to_a_s ? AFromZ : AFromC;
+    // LOGIT multiplies the operand by the scale that P made.
+    ctl.a_sel = to_a_p && a_d.route != RouteScale ? AFromP : to_a_w ? AFromW : to_a_s ? AFromZ : AFromC;
     ctl.norm_a = a_d.norm != NormNone && !to_a_s;
     ctl.d_a = a_d.norm == NormHalf ? HalfShift : second_d[a_d.slot];
     ctl.factor = a_d.factor;
@@ -553,8 +554,8 @@ module vector_unit
   );
 
   // --- output --------------------------------------------------------------------------------------------------------
-  logic out_busy, out_busy_next;
-  assign en_next = !(out_busy_next && (w_out_next || e_out_next));
+  logic out_busy, out_room_next;
+  assign en_next = out_room_next || !(w_out_next || e_out_next);
 
   vector_output #(
     .VecLanes,
@@ -574,7 +575,7 @@ module vector_unit
     .push_i(push),
     .data_i(lane_out),
     .busy_o(out_busy),
-    .busy_next_o(out_busy_next),
+    .room_next_o(out_room_next),
     .act_wr_req_o,
     .act_wr_addr_o,
     .act_wr_data_o,
