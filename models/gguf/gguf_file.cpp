@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <set>
 
 #include "golden/error.hpp"
+#include "models/io/atomic_file.hpp"
 
 namespace pimllm {
 namespace {
@@ -39,16 +39,21 @@ uint64_t kind_bytes(GgufKind kind) {
   switch (kind) {
     case GgufKind::kU8:
     case GgufKind::kI8:
-    case GgufKind::kBool: return 1;
+    case GgufKind::kBool:
+      return 1;
     case GgufKind::kU16:
-    case GgufKind::kI16: return 2;
+    case GgufKind::kI16:
+      return 2;
     case GgufKind::kU32:
     case GgufKind::kI32:
-    case GgufKind::kF32: return 4;
+    case GgufKind::kF32:
+      return 4;
     case GgufKind::kU64:
     case GgufKind::kI64:
-    case GgufKind::kF64: return 8;
-    default: return 0;
+    case GgufKind::kF64:
+      return 8;
+    default:
+      return 0;
   }
 }
 
@@ -83,7 +88,8 @@ class GgufFile::Parser {
     if (const auto wanted = file_.find_unsigned("general.alignment")) {
       alignment = *wanted;
       if (alignment < 8 || alignment > kMaxAlignment || !std::has_single_bit(alignment)) {
-        fail("{}: general.alignment: expected a power of two of 8 to {}, found {}", path(), kMaxAlignment, alignment);
+        fail("{}: general.alignment: expected a power of two of 8 to {}, found {}", path(), kMaxAlignment,
+             alignment);
       }
     }
     std::vector<uint64_t> offsets;
@@ -97,8 +103,8 @@ class GgufFile::Parser {
   template <typename T>
   T take(const char* field) {
     if (bytes_.size() - at_ < sizeof(T)) {
-      fail("{}: {} at byte {}: expected {} bytes, found {} before the end of the file", path(), field, at_, sizeof(T),
-           bytes_.size() - at_);
+      fail("{}: {} at byte {}: expected {} bytes, found {} before the end of the file", path(), field, at_,
+           sizeof(T), bytes_.size() - at_);
     }
     T value;
     std::memcpy(&value, bytes_.data() + at_, sizeof value);
@@ -145,7 +151,8 @@ class GgufFile::Parser {
   void parse_key(uint64_t index) {
     std::string key = take_string("key");
     if (key.empty() || key.size() > kMaxKeyLength) {
-      fail("{}: key {}: expected a name of 1 to {} bytes, found {}", path(), index, kMaxKeyLength, key.size());
+      fail("{}: key {}: expected a name of 1 to {} bytes, found {}", path(), index, kMaxKeyLength,
+           key.size());
     }
     if (!key_names_.insert(key).second) {
       fail("{}: key {}: expected a new name, found {} a second time", path(), index, printable(key));
@@ -153,9 +160,15 @@ class GgufFile::Parser {
     const GgufKind kind = take_kind(key);
     GgufValue value{kind, uint64_t{0}};
     switch (kind) {
-      case GgufKind::kString: value.value = take_string("string value"); break;
-      case GgufKind::kArray: value.value = take_array(key); break;
-      default: value.value = take_scalar(key, kind); break;
+      case GgufKind::kString:
+        value.value = take_string("string value");
+        break;
+      case GgufKind::kArray:
+        value.value = take_array(key);
+        break;
+      default:
+        value.value = take_scalar(key, kind);
+        break;
     }
     file_.keys_.emplace_back(std::move(key), std::move(value));
   }
@@ -171,17 +184,28 @@ class GgufFile::Parser {
   std::variant<uint64_t, int64_t, double, bool, std::string, GgufArray> take_scalar(const std::string& key,
                                                                                     GgufKind kind) {
     switch (kind) {
-      case GgufKind::kU8: return uint64_t{take<uint8_t>("value")};
-      case GgufKind::kU16: return uint64_t{take<uint16_t>("value")};
-      case GgufKind::kU32: return uint64_t{take<uint32_t>("value")};
-      case GgufKind::kU64: return take<uint64_t>("value");
-      case GgufKind::kI8: return int64_t{take<int8_t>("value")};
-      case GgufKind::kI16: return int64_t{take<int16_t>("value")};
-      case GgufKind::kI32: return int64_t{take<int32_t>("value")};
-      case GgufKind::kI64: return take<int64_t>("value");
-      case GgufKind::kF32: return double{take<float>("value")};
-      case GgufKind::kF64: return take<double>("value");
-      default: break;
+      case GgufKind::kU8:
+        return uint64_t{take<uint8_t>("value")};
+      case GgufKind::kU16:
+        return uint64_t{take<uint16_t>("value")};
+      case GgufKind::kU32:
+        return uint64_t{take<uint32_t>("value")};
+      case GgufKind::kU64:
+        return take<uint64_t>("value");
+      case GgufKind::kI8:
+        return int64_t{take<int8_t>("value")};
+      case GgufKind::kI16:
+        return int64_t{take<int16_t>("value")};
+      case GgufKind::kI32:
+        return int64_t{take<int32_t>("value")};
+      case GgufKind::kI64:
+        return take<int64_t>("value");
+      case GgufKind::kF32:
+        return double{take<float>("value")};
+      case GgufKind::kF64:
+        return take<double>("value");
+      default:
+        break;
     }
     const auto value = take<uint8_t>("value");
     if (value > 1) fail("{}: key {}: expected a bool of 0 or 1, found {}", path(), printable(key), value);
@@ -193,8 +217,8 @@ class GgufFile::Parser {
     array.kind = take_kind(key);
     array.count = take<uint64_t>("array length");
     if (array.kind == GgufKind::kArray) {
-      fail("{}: key {}: expected an array of values, found an array of arrays, which is not supported", path(),
-           printable(key));
+      fail("{}: key {}: expected an array of values, found an array of arrays, which is not supported",
+           path(), printable(key));
     }
     const uint64_t left = bytes_.size() - at_;
     const uint64_t size = array.kind == GgufKind::kString ? sizeof(uint64_t) : kind_bytes(array.kind);
@@ -231,16 +255,17 @@ class GgufFile::Parser {
     for (uint32_t d = 0; d < dimensions; ++d) {
       const auto n = take<uint64_t>("tensor shape");
       if (n < 1 || n > kMaxElements / tensor.elements) {
-        fail("{}: tensor {}: dimension {}: expected 1 or more and at most {} elements in all, found {}", path(), shown,
-             d, kMaxElements, n);
+        fail("{}: tensor {}: dimension {}: expected 1 or more and at most {} elements in all, found {}",
+             path(), shown, d, kMaxElements, n);
       }
       tensor.elements *= n;
       tensor.shape.push_back(n);
     }
     const auto type = take<uint32_t>("tensor type");
     if (const std::string reason = refusal(type); !reason.empty()) {
-      fail("{}: tensor {}: type: expected F32, F16, BF16, Q8_0, TQ1_0, TQ2_0, Q2_0 or I2_S, found {} ({}): {}", path(),
-           shown, type_name(type), type, reason);
+      fail(
+          "{}: tensor {}: type: expected F32, F16, BF16, Q8_0, TQ1_0, TQ2_0, Q2_0 or I2_S, found {} ({}): {}",
+          path(), shown, type_name(type), type, reason);
     }
     tensor.type = static_cast<GgufType>(type);
     const auto offset = take<uint64_t>("tensor offset");
@@ -255,7 +280,8 @@ class GgufFile::Parser {
     if (offsets.empty()) return;
     const uint64_t start = align_up(at_, alignment);
     if (start > bytes_.size()) {
-      fail("{}: padding: expected data to start at byte {}, found a file of {} bytes", path(), start, bytes_.size());
+      fail("{}: padding: expected data to start at byte {}, found a file of {} bytes", path(), start,
+           bytes_.size());
     }
     const uint64_t data_size = bytes_.size() - start;
     std::vector<size_t> order(offsets.size());
@@ -263,31 +289,33 @@ class GgufFile::Parser {
     std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return offsets[a] < offsets[b]; });
     // Where the next tensor, or the file, begins: the room each tensor has.
     std::vector<uint64_t> limits(offsets.size(), data_size);
-    for (size_t i = 0; i + 1 < order.size(); ++i) limits[order[i]] = std::min(offsets[order[i + 1]], data_size);
+    for (size_t i = 0; i + 1 < order.size(); ++i)
+      limits[order[i]] = std::min(offsets[order[i + 1]], data_size);
     file_.q2_group_ = find_q2_group(alignment, offsets, limits);
     for (size_t i = 0; i < offsets.size(); ++i) {
       GgufTensor& tensor = file_.tensors_[i];
       const std::string shown = printable(tensor.name);
       const uint64_t block = block_elements(tensor.type, file_.q2_group_);
       if (tensor.shape[0] % block != 0) {
-        fail("{}: tensor {}: shape: expected rows of a multiple of {} elements for {}, found {}", path(), shown, block,
-             type_name(static_cast<uint32_t>(tensor.type)), tensor.shape[0]);
+        fail("{}: tensor {}: shape: expected rows of a multiple of {} elements for {}, found {}", path(),
+             shown, block, type_name(static_cast<uint32_t>(tensor.type)), tensor.shape[0]);
       }
       const uint64_t size = tensor_bytes(tensor.type, tensor.elements, file_.q2_group_);
       if (offsets[i] > data_size || size > data_size - offsets[i]) {
-        fail("{}: tensor {}: data: expected {} bytes at offset {}, found {} bytes of data in the file", path(), shown,
-             size, offsets[i], data_size);
+        fail("{}: tensor {}: data: expected {} bytes at offset {}, found {} bytes of data in the file",
+             path(), shown, size, offsets[i], data_size);
       }
       if (size > limits[i] - offsets[i]) {
-        fail("{}: tensor {}: data: expected {} bytes at offset {}, found another tensor at offset {}", path(), shown,
-             size, offsets[i], limits[i]);
+        fail("{}: tensor {}: data: expected {} bytes at offset {}, found another tensor at offset {}", path(),
+             shown, size, offsets[i], limits[i]);
       }
       tensor.data = bytes_.subspan(start + offsets[i], size);
     }
   }
 
   // Q2_0 groups have 64 elements, in older files 128, with the same type id: the room between tensors tells.
-  int find_q2_group(uint64_t alignment, const std::vector<uint64_t>& offsets, const std::vector<uint64_t>& limits) {
+  int find_q2_group(uint64_t alignment, const std::vector<uint64_t>& offsets,
+                    const std::vector<uint64_t>& limits) {
     for (const int group : {64, 128}) {
       bool fits = true;
       for (size_t i = 0; i < offsets.size(); ++i) {
@@ -321,13 +349,15 @@ GgufFile::GgufFile(const std::string& path) : path_(path) {
   const auto size = static_cast<size_t>(info.st_size);
   if (size == 0) fail("{}: magic: expected GGUF, found an empty file", path);
   void* memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (memory == MAP_FAILED) fail("{}: file: expected {} bytes to map, found: {}", path, size, std::strerror(errno));
+  if (memory == MAP_FAILED)
+    fail("{}: file: expected {} bytes to map, found: {}", path, size, std::strerror(errno));
   mapping_ = std::shared_ptr<const void>(memory, [memory, size](const void*) { munmap(memory, size); });
   Parser(*this, {static_cast<const uint8_t*>(memory), size}).parse();
 }
 
 const GgufTensor* GgufFile::find_tensor(const std::string& name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& t) { return t.name == name; });
+  const auto found =
+      std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& t) { return t.name == name; });
   return found == tensors_.end() ? nullptr : &*found;
 }
 
@@ -445,27 +475,5 @@ std::vector<uint8_t> GgufWriter::bytes() const {
 }
 
 void GgufWriter::write(const std::string& path) const { write_file_atomically(path, bytes()); }
-
-void write_file_atomically(const std::string& path, std::span<const uint8_t> bytes) {
-  const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
-  const auto give_up = [&](const char* step) {
-    const std::string reason = std::strerror(errno);
-    unlink(temporary.c_str());
-    fail("{}: {}: expected {} bytes to be written, found: {}", path, step, bytes.size(), reason);
-  };
-  {
-    const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (file.fd < 0) give_up("temporary file");
-    for (size_t done = 0; done < bytes.size();) {
-      const ssize_t n = ::write(file.fd, bytes.data() + done, bytes.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) give_up("write");
-      done += static_cast<size_t>(n);
-    }
-    // Some file systems report a full disk only here.
-    if (fsync(file.fd) != 0) give_up("flush");
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) give_up("rename");
-}
 
 }  // namespace pimllm

@@ -16,7 +16,19 @@ namespace pimllm {
 
 // Types of key values, as in the file.
 enum class GgufKind : uint32_t {
-  kU8 = 0, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64
+  kU8 = 0,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kF32,
+  kBool,
+  kString,
+  kArray,
+  kU64,
+  kI64,
+  kF64
 };
 
 // Arrays of strings are kept; other arrays are checked and only counted.
@@ -39,8 +51,9 @@ struct GgufTensor {
   std::span<const uint8_t> data;
 };
 
-// An open file. Everything is checked on opening: afterwards every tensor's data is inside the file, aligned, of its
-// type's size and overlaps no other. Contents (codes, scales, values) are checked by whoever decodes them.
+// An open file. Everything is checked on opening: afterwards every tensor's data is inside the file, aligned,
+// of its type's size and overlaps no other. Contents (codes, scales, values) are checked by whoever decodes
+// them.
 class GgufFile {
  public:
   // Throws Error.
@@ -54,7 +67,8 @@ class GgufFile {
   const GgufTensor* find_tensor(const std::string& name) const;  // null if there is none
   const GgufValue* find_key(const std::string& key) const;       // null if there is none
 
-  // Values of a key in the wanted form; nullopt if the key is missing. Throw Error for a value of another kind.
+  // Values of a key in the wanted form; nullopt if the key is missing. Throw Error for a value of another
+  // kind.
   std::optional<uint64_t> find_unsigned(const std::string& key) const;
   std::optional<double> find_real(const std::string& key) const;
   std::optional<std::string> find_text(const std::string& key) const;
@@ -97,9 +111,5 @@ class GgufWriter {
   std::vector<uint8_t> keys_;
   std::vector<Tensor> tensors_;
 };
-
-// Writes bytes to PATH.tmp<pid>, flushes them to disk and renames it to PATH. Throws Error and removes the temporary
-// file if any step fails.
-void write_file_atomically(const std::string& path, std::span<const uint8_t> bytes);
 
 }  // namespace pimllm

@@ -85,8 +85,10 @@ GgufWriter small_writer() {
   writer.add_u32("a.number", 7);
   writer.add_f32("a.real", 0.5F);
   writer.add_texts("a.list", {"x", "yy", ""});
-  writer.add_tensor("first", {4, 2}, GgufType::kF32, encode_floats(GgufType::kF32, std::vector<float>(8, 1.5F)));
-  writer.add_tensor("second", {3}, GgufType::kF16, encode_floats(GgufType::kF16, std::vector<float>{1, 2, 3}));
+  writer.add_tensor("first", {4, 2}, GgufType::kF32,
+                    encode_floats(GgufType::kF32, std::vector<float>(8, 1.5F)));
+  writer.add_tensor("second", {3}, GgufType::kF16,
+                    encode_floats(GgufType::kF16, std::vector<float>{1, 2, 3}));
   return writer;
 }
 
@@ -166,7 +168,8 @@ TEST(Gguf, HeaderDamageIsNamed) {
   const size_t number = find(good, "a.number") + 8;
   expect_contains(damaged(number, uint32_t{13}), "a.number: expected a value type of 0 to 12, found 13");
   const size_t list = find(good, "a.list") + 6;
-  expect_contains(damaged(list + 4, uint32_t{9}), "a.list: expected an array of values, found an array of arrays");
+  expect_contains(damaged(list + 4, uint32_t{9}),
+                  "a.list: expected an array of values, found an array of arrays");
   expect_contains(damaged(list + 8, kHuge), "a.list: expected an array length of at most");
   expect_contains(damaged(list + 16, kHuge), "array element");
   const size_t first = find(good, "first") + 5;  // u32 dims, u64 4, u64 2, u32 type, u64 offset
@@ -177,8 +180,8 @@ TEST(Gguf, HeaderDamageIsNamed) {
   expect_contains(damaged(first + 12, uint64_t{1} << 30), "first: data: expected 17179869184 bytes");
   expect_contains(damaged(first + 24, uint64_t{8}), "first: offset: expected a multiple of 32, found 8");
   expect_contains(damaged(first + 24, kHuge - 31), "first: data");
-  expect_contains(damaged(find(good, "second") + 6 + 4 + 8 + 4, uint64_t{0}), "found another tensor at offset 0");
-  expect_contains(damaged(find(good, "second"), 'f'), "");
+  expect_contains(damaged(find(good, "second") + 6 + 4 + 8 + 4, uint64_t{0}),
+                  "found another tensor at offset 0");
 }
 
 TEST(Gguf, DuplicatesAreRefused) {
@@ -225,21 +228,21 @@ TEST(Gguf, MissingFilesAndFoldersAreRefused) {
 
 TEST(Gguf, WritingIsAtomicAndSeesAFullDisk) {
   const std::string path = temporary_path("atomic");
-  write_file_atomically(path, Bytes{1, 2, 3});
-  EXPECT_EQ(std::filesystem::file_size(path), 3U);
+  const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
+  small_writer().write(path);
+  EXPECT_EQ(std::filesystem::file_size(path), small_writer().bytes().size());
   std::filesystem::remove(path);
-  expect_contains(error_of([] { write_file_atomically("/nowhere/at/all", Bytes{1}); }), "temporary file");
+  expect_contains(error_of([] { small_writer().write("/nowhere/at/all"); }), "/nowhere/at/all");
   // A folder cannot be replaced by a file: the temporary file must not stay behind.
   std::filesystem::create_directory(path);
-  expect_contains(error_of([&] { write_file_atomically(path, Bytes{1}); }), "rename");
-  EXPECT_FALSE(std::filesystem::exists(fmt::format("{}.tmp{}", path, getpid())));
+  expect_contains(error_of([&] { small_writer().write(path); }), path);
+  EXPECT_FALSE(std::filesystem::exists(temporary));
   std::filesystem::remove(path);
   if (access("/dev/full", W_OK) == 0) {
-    const std::string link = fmt::format("{}.tmp{}", path, getpid());
-    std::filesystem::create_symlink("/dev/full", link);
-    expect_contains(error_of([&] { write_file_atomically(path, Bytes{1}); }), "No space left");
+    std::filesystem::create_symlink("/dev/full", temporary);
+    expect_contains(error_of([&] { small_writer().write(path); }), "No space left");
     EXPECT_FALSE(std::filesystem::exists(path));
-    EXPECT_FALSE(std::filesystem::is_symlink(link));
+    EXPECT_FALSE(std::filesystem::is_symlink(temporary));
   }
 }
 
@@ -253,7 +256,7 @@ TEST(TensorTypes, EveryHalfComesBack) {
       ASSERT_EQ(float_to_half(value), half) << bits;
     }
   }
-  EXPECT_EQ(float_to_half(1.0F + 0x1p-11F), 0x3C00);            // a tie goes to even
+  EXPECT_EQ(float_to_half(1.0F + 0x1p-11F), 0x3C00);  // a tie goes to even
   EXPECT_EQ(float_to_half(1.0F + 0x1p-11F + 0x1p-20F), 0x3C01);
   EXPECT_EQ(float_to_half(65519.0F), 0x7BFF);
   EXPECT_EQ(float_to_half(65520.0F), 0x7C00);
@@ -263,8 +266,8 @@ TEST(TensorTypes, EveryHalfComesBack) {
 TEST(TensorTypes, EveryTernaryTypeRoundTrips) {
   std::mt19937_64 generator(seed());
   for (const int group : {64, 128}) {
-    for (const GgufType type : {GgufType::kTq1_0, GgufType::kTq2_0, GgufType::kQ2_0, GgufType::kI2_S, GgufType::kF16,
-                                GgufType::kF32}) {
+    for (const GgufType type : {GgufType::kTq1_0, GgufType::kTq2_0, GgufType::kQ2_0, GgufType::kI2_S,
+                                GgufType::kF16, GgufType::kF32}) {
       const auto values = random_ternary(256 * 5, generator);
       const Bytes data = encode_ternary(type, values, 0.75F, group);
       ASSERT_EQ(data.size(), tensor_bytes(type, values.size(), group));
@@ -326,17 +329,21 @@ TEST(TensorTypes, BadScalesAreRefused) {
              {GgufType::kTq1_0, 52}, {GgufType::kTq2_0, 64}, {GgufType::kQ2_0, 0}}) {
       Bytes data = encode_ternary(type, ones, 1.0F);
       patch(data, at, bad);
-      expect_contains(error_of([&] { decode_ternary(type, data, 512, 64, "here"); }), "expected a finite scale");
+      expect_contains(error_of([&] { decode_ternary(type, data, 512, 64, "here"); }),
+                      "expected a finite scale");
     }
   }
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1.0F}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1.0F}) {
     Bytes data = encode_ternary(GgufType::kI2_S, ones, 1.0F);
     patch(data, 128, bad);
-    expect_contains(error_of([&] { decode_ternary(GgufType::kI2_S, data, 512, 64, "here"); }), "expected a finite");
+    expect_contains(error_of([&] { decode_ternary(GgufType::kI2_S, data, 512, 64, "here"); }),
+                    "expected a finite");
   }
   Bytes two = encode_ternary(GgufType::kTq2_0, ones, 1.0F);
   patch(two, 66 + 64, uint16_t{0x4000});
-  expect_contains(error_of([&] { decode_ternary(GgufType::kTq2_0, two, 512, 64, "here"); }), "expected one scale");
+  expect_contains(error_of([&] { decode_ternary(GgufType::kTq2_0, two, 512, 64, "here"); }),
+                  "expected one scale");
 }
 
 TEST(TensorTypes, ZeroBlocksMayHaveAnyScale) {
@@ -351,10 +358,13 @@ TEST(TensorTypes, ZeroBlocksMayHaveAnyScale) {
 TEST(TensorTypes, FloatsThatAreNotTernaryAreRefused) {
   EXPECT_EQ(ternary_from_floats(std::vector<float>{0, -0.25F, 0.25F, -0.0F}, "t").values,
             (std::vector<int8_t>{0, -1, 1, 0}));
-  expect_contains(error_of([] { ternary_from_floats(std::vector<float>{0.25F, 0.5F}, "here"); }),
+  expect_contains(error_of([] {
+                    ternary_from_floats(std::vector<float>{0.25F, 0.5F}, "here");
+                  }),
                   "here: element 1: expected ternary weights");
   const Bytes nan = encode_floats(GgufType::kF32, std::vector<float>{1, std::nanf("")});
-  expect_contains(error_of([&] { decode_floats(GgufType::kF32, nan, 2, "here"); }), "element 1: expected a finite");
+  expect_contains(error_of([&] { decode_floats(GgufType::kF32, nan, 2, "here"); }),
+                  "element 1: expected a finite");
 }
 
 TEST(TensorTypes, FloatTypesRoundTrip) {

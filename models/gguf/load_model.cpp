@@ -34,8 +34,10 @@ class ModelReader {
     check_output(model);
     for (const GgufTensor& tensor : file_.tensors()) {
       if (!used_.contains(tensor.name)) {
-        fail("{}: tensor {}: expected only tensors of architecture {}, found this one, which it has no use for", path_,
-             shown(tensor.name), c.architecture);
+        fail(
+            "{}: tensor {}: expected only tensors of architecture {}, found this one, which it has no use "
+            "for",
+            path_, shown(tensor.name), c.architecture);
       }
     }
     check_model(model, path_);
@@ -47,7 +49,8 @@ class ModelReader {
 
   static std::string shown(const std::string& name) {
     std::string out = name;
-    std::replace_if(out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    std::replace_if(
+        out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
     return out;
   }
 
@@ -98,7 +101,9 @@ class ModelReader {
     return c;
   }
 
-  std::string key(const std::string& name) const { return *file_.find_text("general.architecture") + "." + name; }
+  std::string key(const std::string& name) const {
+    return *file_.find_text("general.architecture") + "." + name;
+  }
 
   std::optional<int> optional(const std::string& name) const {
     const auto value = file_.find_unsigned(key(name));
@@ -118,8 +123,8 @@ class ModelReader {
   int read_head_dim(const ModelConfig& c) const {
     const auto given = optional("attention.key_length");
     if (!given && c.d_model % c.heads != 0) {
-      fail("{}: {}: expected a divisor of the embedding length {}, found {}", path_, key("attention.head_count"),
-           c.d_model, c.heads);
+      fail("{}: {}: expected a divisor of the embedding length {}, found {}", path_,
+           key("attention.head_count"), c.d_model, c.heads);
     }
     const int head_dim = given.value_or(c.d_model / c.heads);
     for (const char* name : {"attention.value_length", "rope.dimension_count"}) {
@@ -134,12 +139,14 @@ class ModelReader {
   int read_vocab_size() const {
     const GgufTensor& table = tensor("token_embd.weight");
     if (table.shape.size() != 2 || table.shape[1] > kMaxSize) {
-      fail("{}: tensor token_embd.weight: shape: expected 2 dimensions and at most {} tokens, found {} and {}", path_,
-           kMaxSize, table.shape.size(), table.shape.back());
+      fail(
+          "{}: tensor token_embd.weight: shape: expected 2 dimensions and at most {} tokens, found {} and {}",
+          path_, kMaxSize, table.shape.size(), table.shape.back());
     }
     const int vocab_size = static_cast<int>(table.shape[1]);
     if (const auto named = optional("vocab_size"); named && *named != vocab_size) {
-      fail("{}: {}: expected {} as in token_embd.weight, found {}", path_, key("vocab_size"), vocab_size, *named);
+      fail("{}: {}: expected {} as in token_embd.weight, found {}", path_, key("vocab_size"), vocab_size,
+           *named);
     }
     const auto tokens = file_.find_texts("tokenizer.ggml.tokens");
     if (tokens && tokens->size() != size(vocab_size)) {
@@ -172,7 +179,8 @@ class ModelReader {
 
   std::string where(const std::string& name) const { return fmt::format("{}: tensor {}", path_, name); }
 
-  std::vector<float> floats(const std::string& name, const std::vector<uint64_t>& shape, bool allow_q8 = false) {
+  std::vector<float> floats(const std::string& name, const std::vector<uint64_t>& shape,
+                            bool allow_q8 = false) {
     const GgufTensor& found = take(name, shape);
     if (!is_float_type(found.type) && !(allow_q8 && found.type == GgufType::kQ8_0)) {
       fail("{}: type: expected F32, F16{}, found {}", where(name), allow_q8 ? ", BF16 or Q8_0" : " or BF16",
@@ -187,8 +195,10 @@ class ModelReader {
     return weights;
   }
 
-  // Splits the outputs of one tensor into matrices. A fused tensor may have one `.scale` or one for each part.
-  std::vector<TernaryMatrix> projections(const std::string& name, uint64_t in, const std::vector<uint64_t>& outs) {
+  // Splits the outputs of one tensor into matrices. A fused tensor may have one `.scale` or one for each
+  // part.
+  std::vector<TernaryMatrix> projections(const std::string& name, uint64_t in,
+                                         const std::vector<uint64_t>& outs) {
     uint64_t total = 0;
     for (const uint64_t out : outs) total += out;
     const std::string weight = name + ".weight";
@@ -278,7 +288,8 @@ class ModelReader {
     if (c.gated) w.w_gate = projection(block + "ffn_gate", d, ff);
     w.w_up = projection(block + "ffn_up", d, ff);
     w.w_down = projection(block + "ffn_down", ff, d);
-    if (c.normalizer == Normalizer::kConsmax) w.consmax_ln_c = floats(block + "attn_consmax.weight", {size(c.heads)});
+    if (c.normalizer == Normalizer::kConsmax)
+      w.consmax_ln_c = floats(block + "attn_consmax.weight", {size(c.heads)});
     return w;
   }
 
@@ -288,8 +299,10 @@ class ModelReader {
     const auto output =
         floats("output.weight", {size(model.config.d_model), size(model.config.vocab_size)}, true);
     if (output != model.token_embedding) {
-      fail("{}: tensor output.weight: expected the values of token_embd.weight, found others (the head must be tied)",
-           path_);
+      fail(
+          "{}: tensor output.weight: expected the values of token_embd.weight, found others (the head must "
+          "be tied)",
+          path_);
     }
   }
 

@@ -108,18 +108,26 @@ std::vector<ModelConfig> families() {
   opt.activation = Activation::kRelu;
   ModelConfig odd_heads = small_bitnet_config();
   odd_heads.head_dim = 12;  // heads * head_dim is not d_model
-  return {small_bitnet_config(), silu, bitnet_consmax, odd_heads, small_gpt2_config(Normalizer::kSoftmax),
-          small_gpt2_config(Normalizer::kConsmax), opt};
+  return {small_bitnet_config(),
+          silu,
+          bitnet_consmax,
+          odd_heads,
+          small_gpt2_config(Normalizer::kSoftmax),
+          small_gpt2_config(Normalizer::kConsmax),
+          opt};
 }
 
 TEST(LoadModel, EveryFamilyAndTypeComesBack) {
   const RemoveModel remove;
   for (const ModelConfig& family : families()) {
-    for (const TernaryType type : {TernaryType::kAuto, TernaryType::kTq1_0, TernaryType::kTq2_0, TernaryType::kQ2_0,
-                                   TernaryType::kI2_S, TernaryType::kF16, TernaryType::kF32}) {
+    for (const TernaryType type :
+         {TernaryType::kAuto, TernaryType::kTq1_0, TernaryType::kTq2_0, TernaryType::kQ2_0,
+          TernaryType::kI2_S, TernaryType::kF16, TernaryType::kF32}) {
       ModelConfig config = family;
-      if (family.heads * family.head_dim == family.d_model) config = wide(family, 256);
-      else if (type != TernaryType::kAuto && type != TernaryType::kF16 && type != TernaryType::kF32) continue;
+      if (family.heads * family.head_dim == family.d_model)
+        config = wide(family, 256);
+      else if (type != TernaryType::kAuto && type != TernaryType::kF16 && type != TernaryType::kF32)
+        continue;
       const ModelWeights model = make_random_model(config, 3);
       save_model(model_path(), model, byte_tokenizer(config.vocab_size), type);
       expect_same(load_model(model_path()), model);
@@ -136,7 +144,8 @@ TEST(LoadModel, AutoPicksATypeThatFitsTheRows) {
     EXPECT_EQ(GgufFile(model_path()).find_tensor("blk.0.attn_q.weight")->type, type) << d;
   }
   expect_contains(error_of([] {
-                    save_model(model_path(), make_random_model(small_bitnet_config(), 1), {}, TernaryType::kTq2_0);
+                    save_model(model_path(), make_random_model(small_bitnet_config(), 1), {},
+                               TernaryType::kTq2_0);
                   }),
                   "expected rows of a multiple of 256 elements for TQ2_0, found 32");
 }
@@ -147,17 +156,20 @@ TEST(LoadModel, SavingRefusesWhatItCouldNotLoad) {
     damage(model);
     return error_of([&] { save_model(model_path(), model, {}); });
   };
-  expect_contains(refused([](auto& m) { m.layers[1].wq.values[5] = 2; }), "blk.1.attn_q: element 5: expected -1, 0 or 1");
+  expect_contains(refused([](auto& m) { m.layers[1].wq.values[5] = 2; }),
+                  "blk.1.attn_q: element 5: expected -1, 0 or 1");
   expect_contains(refused([](auto& m) { m.layers[0].wo.scale = std::nanf(""); }), "attn_output: scale");
   expect_contains(refused([](auto& m) { m.layers[0].wo.scale = 0.0F; }), "attn_output: scale");
   expect_contains(refused([](auto& m) { m.token_embedding[3] = INFINITY; }), "token_embd.weight: element 3");
-  expect_contains(refused([](auto& m) { m.token_embedding.pop_back(); }), "token_embd.weight: expected 2048 values");
+  expect_contains(refused([](auto& m) { m.token_embedding.pop_back(); }),
+                  "token_embd.weight: expected 2048 values");
   expect_contains(refused([](auto& m) { m.layers.pop_back(); }), "blocks: expected 2, found 1");
   expect_contains(refused([](auto& m) { m.layers[0].w_up.in_features = 31; }), "ffn_up: expected 32 x 48");
   expect_contains(refused([](auto& m) { m.config.head_dim = 7; }), "head dimension: expected an even number");
   expect_contains(refused([](auto& m) { m.config.kv_heads = 3; }), "head_count_kv: expected a divisor");
   expect_contains(refused([](auto& m) { m.config.architecture = "llama"; }), "general.architecture");
-  expect_contains(refused([](auto& m) { m.config.architecture = "gpt2"; }), "expected true for architecture gpt2");
+  expect_contains(refused([](auto& m) { m.config.architecture = "gpt2"; }),
+                  "expected true for architecture gpt2");
   expect_contains(refused([](auto& m) { m.config.norm_eps = 0.0; }), "norm epsilon");
   expect_contains(error_of([] {
                     save_model(model_path(), make_random_model(small_bitnet_config(), 1), byte_tokenizer(3));
@@ -200,7 +212,8 @@ struct HandWritten {
     for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output"}) {
       tensor(writer, fmt::format("blk.0.{}.weight", name), {4, 4});
     }
-    for (const char* name : {"ffn_gate", "ffn_up"}) tensor(writer, fmt::format("blk.0.{}.weight", name), {4, 6});
+    for (const char* name : {"ffn_gate", "ffn_up"})
+      tensor(writer, fmt::format("blk.0.{}.weight", name), {4, 6});
     tensor(writer, "blk.0.ffn_down.weight", {6, 4});
     if (extra) extra(writer);
     writer.write(model_path());
@@ -245,7 +258,8 @@ TEST(LoadModel, MissingPartsAreNamed) {
   for (const std::string name :
        {"general.architecture", "context_length", "embedding_length", "block_count", "feed_forward_length",
         "attention.head_count", "token_embd.weight", "output_norm.weight", "blk.0.attn_norm.weight",
-        "blk.0.attn_sub_norm.weight", "blk.0.ffn_sub_norm.weight", "blk.0.attn_q.weight", "blk.0.ffn_gate.weight"}) {
+        "blk.0.attn_sub_norm.weight", "blk.0.ffn_sub_norm.weight", "blk.0.attn_q.weight",
+        "blk.0.ffn_gate.weight"}) {
     HandWritten file;
     file.left_out = name;
     const std::string message = file.error();
@@ -262,8 +276,10 @@ TEST(LoadModel, WrongPartsAreNamed) {
     file.shape = shape;
     return file.error();
   };
-  expect_contains(with_shape("blk.0.attn_q.weight", {4, 5}), "attn_q.weight: shape: expected [4, 4], found [4, 5]");
-  expect_contains(with_shape("blk.0.ffn_norm.weight", {5}), "ffn_norm.weight: shape: expected [4], found [5]");
+  expect_contains(with_shape("blk.0.attn_q.weight", {4, 5}),
+                  "attn_q.weight: shape: expected [4, 4], found [4, 5]");
+  expect_contains(with_shape("blk.0.ffn_norm.weight", {5}),
+                  "ffn_norm.weight: shape: expected [4], found [5]");
   expect_contains(with_shape("token_embd.weight", {5, 3}), "token_embd.weight: shape: expected [4, 3]");
   expect_contains(with_shape("token_embd.weight", {12}), "token_embd.weight: shape");
   const auto with_values = [](const std::string& name, const std::vector<float>& values) {
@@ -274,7 +290,8 @@ TEST(LoadModel, WrongPartsAreNamed) {
   };
   std::vector<float> values(16, 0.5F);
   values[7] = 0.25F;
-  expect_contains(with_values("blk.0.attn_k.weight", values), "attn_k.weight: element 7: expected ternary weights");
+  expect_contains(with_values("blk.0.attn_k.weight", values),
+                  "attn_k.weight: element 7: expected ternary weights");
   values[7] = std::nanf("");
   expect_contains(with_values("blk.0.attn_v.weight", values), "element 7: expected a finite value");
   expect_contains(with_values("output_norm.weight", {1, 2, INFINITY, 4}), "output_norm.weight: element 2");
@@ -290,17 +307,24 @@ TEST(LoadModel, ExtraPartsAreNamed) {
   const auto add = [](GgufWriter& w, const std::string& name, const std::vector<float>& values) {
     w.add_tensor(name, {values.size()}, GgufType::kF32, encode_floats(GgufType::kF32, values));
   };
-  expect_contains(with([&](auto& w) { add(w, "blk.0.attn_rot.weight", {1}); }), "attn_rot.weight: expected only");
+  expect_contains(with([&](auto& w) { add(w, "blk.0.attn_rot.weight", {1}); }),
+                  "attn_rot.weight: expected only");
   expect_contains(with([&](auto& w) { add(w, "blk.0.attn_q.scale", {std::nanf("")}); }), "attn_q.scale");
-  expect_contains(with([&](auto& w) { add(w, "blk.0.attn_q.scale", {0}); }), "attn_q.scale: expected a value above 0");
+  expect_contains(with([&](auto& w) { add(w, "blk.0.attn_q.scale", {0}); }),
+                  "attn_q.scale: expected a value above 0");
   expect_contains(with([&](auto& w) { add(w, "blk.0.attn_q.scale", {1, 2}); }), "attn_q.scale: shape");
   expect_contains(with([&](auto& w) { w.add_u32("bitnet-b1.58.vocab_size", 9); }), "vocab_size: expected 3");
-  expect_contains(with([&](auto& w) { w.add_u32("bitnet-b1.58.rope.dimension_count", 1); }), "expected the head");
+  expect_contains(with([&](auto& w) { w.add_u32("bitnet-b1.58.rope.dimension_count", 1); }),
+                  "expected the head");
   expect_contains(with([&](auto& w) { w.add_u32("bitnet-b1.58.attention.key_length", 3); }), "even number");
-  expect_contains(with([&](auto& w) { w.add_u32("bitnet-b1.58.attention.head_count_kv", 0); }), "head_count_kv");
-  expect_contains(with([&](auto& w) { w.add_text("bitnet-b1.58.rope.scaling.type", "yarn"); }), "rope.scaling.type");
-  expect_contains(with([&](auto& w) { w.add_text("bitnet.hidden_activation", "swish9"); }), "hidden_activation");
-  expect_contains(with([&](auto& w) { w.add_texts("tokenizer.ggml.tokens", {"a"}); }), "tokenizer.ggml.tokens");
+  expect_contains(with([&](auto& w) { w.add_u32("bitnet-b1.58.attention.head_count_kv", 0); }),
+                  "head_count_kv");
+  expect_contains(with([&](auto& w) { w.add_text("bitnet-b1.58.rope.scaling.type", "yarn"); }),
+                  "rope.scaling.type");
+  expect_contains(with([&](auto& w) { w.add_text("bitnet.hidden_activation", "swish9"); }),
+                  "hidden_activation");
+  expect_contains(with([&](auto& w) { w.add_texts("tokenizer.ggml.tokens", {"a"}); }),
+                  "tokenizer.ggml.tokens");
   expect_contains(with([&](auto& w) {
                     w.add_tensor("output.weight", {4, 3}, GgufType::kF32,
                                  encode_floats(GgufType::kF32, std::vector<float>(12, 0.25F)));

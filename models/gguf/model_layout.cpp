@@ -15,9 +15,10 @@ constexpr int kMaxVocabulary = 1 << 20;
 constexpr int kMaxContext = 1 << 20;
 constexpr float kMaxLnC = 60.0F;
 
-constexpr std::array<std::pair<const char*, Activation>, 4> kActivations = {
-    {{"relu", Activation::kRelu}, {"relu2", Activation::kRelu2}, {"silu", Activation::kSilu},
-     {"gelu", Activation::kGelu}}};
+constexpr std::array<std::pair<const char*, Activation>, 4> kActivations = {{{"relu", Activation::kRelu},
+                                                                             {"relu2", Activation::kRelu2},
+                                                                             {"silu", Activation::kSilu},
+                                                                             {"gelu", Activation::kGelu}}};
 
 void check_range(const std::string& where, const char* field, int value, int lowest, int highest) {
   if (value < lowest || value > highest) {
@@ -32,7 +33,8 @@ void check_flag(const std::string& where, const std::string& architecture, const
   }
 }
 
-void check_vector(const std::string& where, const std::string& field, const std::vector<float>& values, size_t size) {
+void check_vector(const std::string& where, const std::string& field, const std::vector<float>& values,
+                  size_t size) {
   if (values.size() != size) fail("{}: {}: expected {} values, found {}", where, field, size, values.size());
   for (size_t i = 0; i < size; ++i) {
     if (!std::isfinite(values[i])) {
@@ -41,17 +43,21 @@ void check_vector(const std::string& where, const std::string& field, const std:
   }
 }
 
-void check_norm(const std::string& where, const std::string& field, const NormWeights& norm, int size, bool bias) {
+void check_norm(const std::string& where, const std::string& field, const NormWeights& norm, int size,
+                bool bias) {
   check_vector(where, field + ".weight", norm.weight, static_cast<size_t>(size));
   check_vector(where, field + ".bias", norm.bias, bias ? static_cast<size_t>(size) : 0);
 }
 
-void check_matrix(const std::string& where, const std::string& field, const TernaryMatrix& m, int in, int out) {
+void check_matrix(const std::string& where, const std::string& field, const TernaryMatrix& m, int in,
+                  int out) {
   if (m.in_features != in || m.out_features != out) {
-    fail("{}: {}: expected {} x {} features, found {} x {}", where, field, in, out, m.in_features, m.out_features);
+    fail("{}: {}: expected {} x {} features, found {} x {}", where, field, in, out, m.in_features,
+         m.out_features);
   }
   const auto size = static_cast<size_t>(in) * static_cast<size_t>(out);
-  if (m.values.size() != size) fail("{}: {}: expected {} values, found {}", where, field, size, m.values.size());
+  if (m.values.size() != size)
+    fail("{}: {}: expected {} values, found {}", where, field, size, m.values.size());
   for (size_t i = 0; i < size; ++i) {
     if (m.values[i] < -1 || m.values[i] > 1) {
       fail("{}: {}: element {}: expected -1, 0 or 1, found {}", where, field, i, m.values[i]);
@@ -67,10 +73,13 @@ void check_matrix(const std::string& where, const std::string& field, const Tern
 
 std::optional<Architecture> find_architecture(const std::string& name) {
   if (name == "bitnet") return Architecture{NormKind::kRms, Normalizer::kSoftmax, Activation::kSilu, true};
-  if (name == "bitnet-b1.58") return Architecture{NormKind::kRms, Normalizer::kSoftmax, Activation::kRelu2, true};
-  if (name == "bitnet-consmax") return Architecture{NormKind::kRms, Normalizer::kConsmax, Activation::kRelu2, true};
+  if (name == "bitnet-b1.58")
+    return Architecture{NormKind::kRms, Normalizer::kSoftmax, Activation::kRelu2, true};
+  if (name == "bitnet-consmax")
+    return Architecture{NormKind::kRms, Normalizer::kConsmax, Activation::kRelu2, true};
   if (name == "gpt2") return Architecture{NormKind::kLayer, Normalizer::kSoftmax, Activation::kGelu, false};
-  if (name == "gpt2-consmax") return Architecture{NormKind::kLayer, Normalizer::kConsmax, Activation::kGelu, false};
+  if (name == "gpt2-consmax")
+    return Architecture{NormKind::kLayer, Normalizer::kConsmax, Activation::kGelu, false};
   return std::nullopt;
 }
 
@@ -155,10 +164,12 @@ void check_model(const ModelWeights& model, const std::string& where) {
     check_matrix(where, block + "ffn_up", w.w_up, c.d_model, c.d_ff);
     check_matrix(where, block + "ffn_down", w.w_down, c.d_ff, c.d_model);
     const bool consmax = c.normalizer == Normalizer::kConsmax;
-    check_vector(where, block + "attn_consmax.weight", w.consmax_ln_c, consmax ? static_cast<size_t>(c.heads) : 0);
+    check_vector(where, block + "attn_consmax.weight", w.consmax_ln_c,
+                 consmax ? static_cast<size_t>(c.heads) : 0);
     for (const float ln_c : w.consmax_ln_c) {
       if (std::fabs(ln_c) > kMaxLnC) {
-        fail("{}: {}attn_consmax.weight: expected ln C of {} to {}, found {}", where, block, -kMaxLnC, kMaxLnC, ln_c);
+        fail("{}: {}attn_consmax.weight: expected ln C of {} to {}, found {}", where, block, -kMaxLnC,
+             kMaxLnC, ln_c);
       }
     }
   }

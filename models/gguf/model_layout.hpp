@@ -1,4 +1,5 @@
-// What load_model and save_model share: architectures, and the shape every tensor of a configuration must have.
+// What load_model and save_model share: architectures, and the shape every tensor of a configuration must
+// have.
 #pragma once
 
 #include <optional>
@@ -22,10 +23,12 @@ std::string architecture_names();
 std::string activation_name(Activation activation);
 std::optional<Activation> find_activation(const std::string& name);
 
-// Throws Error, beginning with `where`, unless sizes are in range, agree with each other and with the architecture.
+// Throws Error, beginning with `where`, unless sizes are in range, agree with each other and with the
+// architecture.
 void check_config(const ModelConfig& config, const std::string& where);
 
-// check_config, and that every vector has the size the configuration asks for, values are ternary and all is finite.
+// check_config, and that every vector has the size the configuration asks for, values are ternary and all is
+// finite.
 void check_model(const ModelWeights& model, const std::string& where);
 
 }  // namespace pimllm

@@ -14,13 +14,20 @@ constexpr size_t kSmallEmbedding = 4096;
 // The stored type of a projection with rows of `in` elements.
 GgufType stored_type(TernaryType type, int in) {
   switch (type) {
-    case TernaryType::kTq1_0: return GgufType::kTq1_0;
-    case TernaryType::kTq2_0: return GgufType::kTq2_0;
-    case TernaryType::kQ2_0: return GgufType::kQ2_0;
-    case TernaryType::kI2_S: return GgufType::kI2_S;
-    case TernaryType::kF16: return GgufType::kF16;
-    case TernaryType::kF32: return GgufType::kF32;
-    case TernaryType::kAuto: break;
+    case TernaryType::kTq1_0:
+      return GgufType::kTq1_0;
+    case TernaryType::kTq2_0:
+      return GgufType::kTq2_0;
+    case TernaryType::kQ2_0:
+      return GgufType::kQ2_0;
+    case TernaryType::kI2_S:
+      return GgufType::kI2_S;
+    case TernaryType::kF16:
+      return GgufType::kF16;
+    case TernaryType::kF32:
+      return GgufType::kF32;
+    case TernaryType::kAuto:
+      break;
   }
   for (const GgufType candidate : {GgufType::kTq2_0, GgufType::kI2_S}) {
     if (static_cast<uint64_t>(in) % block_elements(candidate) == 0) return candidate;
@@ -98,7 +105,8 @@ class ModelWriter {
     if (!norm.bias.empty()) add_f32(name + ".bias", norm.bias);
   }
 
-  // One tensor of all parts' outputs. F32 and a lone I2_S carry the scale themselves, the others have `.scale`.
+  // One tensor of all parts' outputs. F32 and a lone I2_S carry the scale themselves, the others have
+  // `.scale`.
   void add_projections(const std::string& name, const std::vector<const TernaryMatrix*>& parts) {
     const int in = parts[0]->in_features;
     const GgufType type = stored_type(type_, in);
@@ -164,8 +172,8 @@ void save_model(const std::string& path, const ModelWeights& model, const Tokeni
                 TernaryType type) {
   check_model(model, path);
   if (!tokenizer.tokens.empty() && tokenizer.tokens.size() != static_cast<size_t>(model.config.vocab_size)) {
-    fail("{}: tokenizer.ggml.tokens: expected {} as the vocabulary size, found {}", path, model.config.vocab_size,
-         tokenizer.tokens.size());
+    fail("{}: tokenizer.ggml.tokens: expected {} as the vocabulary size, found {}", path,
+         model.config.vocab_size, tokenizer.tokens.size());
   }
   ModelWriter writer(path, type);
   writer.add(model, tokenizer);

@@ -36,7 +36,9 @@ void store_u16(uint8_t* p, uint16_t v) {
 // Collects values block by block and insists on one scale.
 class TernaryCollector {
  public:
-  TernaryCollector(uint64_t elements, const std::string& where) : where_(where) { result_.values.resize(elements); }
+  TernaryCollector(uint64_t elements, const std::string& where) : where_(where) {
+    result_.values.resize(elements);
+  }
 
   void put(uint64_t index, unsigned code) {
     if (code > 2) fail("{}: element {}: expected a ternary code of 0 to 2, found {}", where_, index, code);
@@ -128,44 +130,82 @@ void decode_i2(std::span<const uint8_t> data, uint64_t elements, TernaryCollecto
 
 std::string type_name(uint32_t type) {
   switch (type) {
-    case 0: return "F32";
-    case 1: return "F16";
-    case 2: return "Q4_0";
-    case 3: return "Q4_1";
-    case 6: return "Q5_0";
-    case 7: return "Q5_1";
-    case 8: return "Q8_0";
-    case 9: return "Q8_1";
-    case 10: return "Q2_K";
-    case 11: return "Q3_K";
-    case 12: return "Q4_K";
-    case 13: return "Q5_K";
-    case 14: return "Q6_K";
-    case 15: return "Q8_K";
-    case 16: return "IQ2_XXS";
-    case 17: return "IQ2_XS";
-    case 18: return "IQ3_XXS";
-    case 19: return "IQ1_S";
-    case 20: return "IQ4_NL";
-    case 21: return "IQ3_S";
-    case 22: return "IQ2_S";
-    case 23: return "IQ4_XS";
-    case 24: return "I8";
-    case 25: return "I16";
-    case 26: return "I32";
-    case 27: return "I64";
-    case 28: return "F64";
-    case 29: return "IQ1_M";
-    case 30: return "BF16";
-    case 34: return "TQ1_0";
-    case 35: return "TQ2_0";
-    case 36: return "I2_S";
-    case 38: return "TL1";
-    case 39: return "TL2 or MXFP4";
-    case 42: return "Q2_0";
-    case 142: return "PQ2_0";
-    case 143: return "PTQ1_0";
-    default: return "unknown";
+    case 0:
+      return "F32";
+    case 1:
+      return "F16";
+    case 2:
+      return "Q4_0";
+    case 3:
+      return "Q4_1";
+    case 6:
+      return "Q5_0";
+    case 7:
+      return "Q5_1";
+    case 8:
+      return "Q8_0";
+    case 9:
+      return "Q8_1";
+    case 10:
+      return "Q2_K";
+    case 11:
+      return "Q3_K";
+    case 12:
+      return "Q4_K";
+    case 13:
+      return "Q5_K";
+    case 14:
+      return "Q6_K";
+    case 15:
+      return "Q8_K";
+    case 16:
+      return "IQ2_XXS";
+    case 17:
+      return "IQ2_XS";
+    case 18:
+      return "IQ3_XXS";
+    case 19:
+      return "IQ1_S";
+    case 20:
+      return "IQ4_NL";
+    case 21:
+      return "IQ3_S";
+    case 22:
+      return "IQ2_S";
+    case 23:
+      return "IQ4_XS";
+    case 24:
+      return "I8";
+    case 25:
+      return "I16";
+    case 26:
+      return "I32";
+    case 27:
+      return "I64";
+    case 28:
+      return "F64";
+    case 29:
+      return "IQ1_M";
+    case 30:
+      return "BF16";
+    case 34:
+      return "TQ1_0";
+    case 35:
+      return "TQ2_0";
+    case 36:
+      return "I2_S";
+    case 38:
+      return "TL1";
+    case 39:
+      return "TL2 or MXFP4";
+    case 42:
+      return "Q2_0";
+    case 142:
+      return "PQ2_0";
+    case 143:
+      return "PTQ1_0";
+    default:
+      return "unknown";
   }
 }
 
@@ -178,12 +218,16 @@ std::string refusal(uint32_t type) {
     case 34:
     case 35:
     case 36:
-    case 42: return {};
+    case 42:
+      return {};
     case 38:
-    case 39: return "its layout depends on the machine it was written for";
+    case 39:
+      return "its layout depends on the machine it was written for";
     case 142:
-    case 143: return "its weights are rotated and need an activation transform";
-    default: return "it is neither ternary nor F32, F16, BF16 or Q8_0";
+    case 143:
+      return "its weights are rotated and need an activation transform";
+    default:
+      return "it is neither ternary nor F32, F16, BF16 or Q8_0";
   }
 }
 
@@ -191,12 +235,17 @@ uint64_t block_elements(GgufType type, int q2_group) {
   switch (type) {
     case GgufType::kF32:
     case GgufType::kF16:
-    case GgufType::kBf16: return 1;
-    case GgufType::kQ8_0: return kQ8Block;
+    case GgufType::kBf16:
+      return 1;
+    case GgufType::kQ8_0:
+      return kQ8Block;
     case GgufType::kTq1_0:
-    case GgufType::kTq2_0: return kTqBlock;
-    case GgufType::kI2_S: return kI2Block;
-    case GgufType::kQ2_0: return static_cast<uint64_t>(q2_group);
+    case GgufType::kTq2_0:
+      return kTqBlock;
+    case GgufType::kI2_S:
+      return kI2Block;
+    case GgufType::kQ2_0:
+      return static_cast<uint64_t>(q2_group);
   }
   fail("tensor type: expected a supported type, found {}", static_cast<uint32_t>(type));
 }
@@ -204,14 +253,21 @@ uint64_t block_elements(GgufType type, int q2_group) {
 uint64_t tensor_bytes(GgufType type, uint64_t elements, int q2_group) {
   const uint64_t blocks = elements / block_elements(type, q2_group);
   switch (type) {
-    case GgufType::kF32: return 4 * elements;
+    case GgufType::kF32:
+      return 4 * elements;
     case GgufType::kF16:
-    case GgufType::kBf16: return 2 * elements;
-    case GgufType::kQ8_0: return blocks * kQ8Bytes;
-    case GgufType::kTq1_0: return blocks * kTq1Bytes;
-    case GgufType::kTq2_0: return blocks * kTq2Bytes;
-    case GgufType::kI2_S: return elements / 4 + kI2Tail;
-    case GgufType::kQ2_0: return blocks * (static_cast<uint64_t>(q2_group) / 4 + 2);
+    case GgufType::kBf16:
+      return 2 * elements;
+    case GgufType::kQ8_0:
+      return blocks * kQ8Bytes;
+    case GgufType::kTq1_0:
+      return blocks * kTq1Bytes;
+    case GgufType::kTq2_0:
+      return blocks * kTq2Bytes;
+    case GgufType::kI2_S:
+      return elements / 4 + kI2Tail;
+    case GgufType::kQ2_0:
+      return blocks * (static_cast<uint64_t>(q2_group) / 4 + 2);
   }
   fail("tensor type: expected a supported type, found {}", static_cast<uint32_t>(type));
 }
@@ -264,7 +320,8 @@ std::vector<float> decode_floats(GgufType type, std::span<const uint8_t> data, u
       }
       break;
     default:
-      fail("{}: type: expected F32, F16, BF16 or Q8_0, found {}", where, type_name(static_cast<uint32_t>(type)));
+      fail("{}: type: expected F32, F16, BF16 or Q8_0, found {}", where,
+           type_name(static_cast<uint32_t>(type)));
   }
   for (uint64_t i = 0; i < elements; ++i) {
     if (!std::isfinite(out[i])) fail("{}: element {}: expected a finite value, found {}", where, i, out[i]);
@@ -276,12 +333,21 @@ TernaryValues decode_ternary(GgufType type, std::span<const uint8_t> data, uint6
                              const std::string& where) {
   TernaryCollector out(elements, where);
   switch (type) {
-    case GgufType::kTq1_0: decode_tq1(data, elements, out); break;
-    case GgufType::kTq2_0: decode_tq2(data, elements, out); break;
-    case GgufType::kQ2_0: decode_q2(data, elements, static_cast<uint64_t>(q2_group), out); break;
-    case GgufType::kI2_S: decode_i2(data, elements, out); break;
+    case GgufType::kTq1_0:
+      decode_tq1(data, elements, out);
+      break;
+    case GgufType::kTq2_0:
+      decode_tq2(data, elements, out);
+      break;
+    case GgufType::kQ2_0:
+      decode_q2(data, elements, static_cast<uint64_t>(q2_group), out);
+      break;
+    case GgufType::kI2_S:
+      decode_i2(data, elements, out);
+      break;
     default:
-      fail("{}: type: expected TQ1_0, TQ2_0, Q2_0 or I2_S, found {}", where, type_name(static_cast<uint32_t>(type)));
+      fail("{}: type: expected TQ1_0, TQ2_0, Q2_0 or I2_S, found {}", where,
+           type_name(static_cast<uint32_t>(type)));
   }
   return out.take();
 }
@@ -296,8 +362,10 @@ TernaryValues ternary_from_floats(std::span<const float> floats, const std::stri
     if (!seen) out.scale = magnitude;
     seen = true;
     if (!(magnitude == out.scale)) {
-      fail("{}: element {}: expected ternary weights, 0 or {} in magnitude, found {} (quantise the model first)", where,
-           i, out.scale, floats[i]);
+      fail(
+          "{}: element {}: expected ternary weights, 0 or {} in magnitude, found {} (quantise the model "
+          "first)",
+          where, i, out.scale, floats[i]);
     }
     out.values[i] = static_cast<int8_t>(floats[i] > 0.0F ? 1 : -1);
   }
@@ -338,7 +406,8 @@ std::vector<uint8_t> encode_floats(GgufType type, std::span<const float> values)
   return out;
 }
 
-std::vector<uint8_t> encode_ternary(GgufType type, std::span<const int8_t> values, float scale, int q2_group) {
+std::vector<uint8_t> encode_ternary(GgufType type, std::span<const int8_t> values, float scale,
+                                    int q2_group) {
   if (type == GgufType::kF32 || type == GgufType::kF16) {
     if (type == GgufType::kF16 && half_to_float(float_to_half(scale)) != scale) {
       fail("ternary tensor as F16: scale: expected a value that F16 holds exactly, found {}", scale);
@@ -359,7 +428,9 @@ std::vector<uint8_t> encode_ternary(GgufType type, std::span<const int8_t> value
          type_name(static_cast<uint32_t>(type)), scale);
   }
   const auto code = [&](uint64_t i) { return static_cast<unsigned>(values[i] + 1); };
-  const auto merge = [&](uint64_t byte, unsigned bits) { out[byte] = static_cast<uint8_t>(out[byte] | bits); };
+  const auto merge = [&](uint64_t byte, unsigned bits) {
+    out[byte] = static_cast<uint8_t>(out[byte] | bits);
+  };
   switch (type) {
     case GgufType::kTq1_0:
       for (uint64_t block = 0; block < values.size() / kTqBlock; ++block) {

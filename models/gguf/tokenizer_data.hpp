@@ -1,4 +1,5 @@
-// The tokenizer's entries of a GGUF file as plain data. Source: docs/training.md and the GGUF keys tokenizer.ggml.*.
+// The tokenizer's entries of a GGUF file as plain data. Source: docs/training.md and the GGUF keys
+// tokenizer.ggml.*.
 #pragma once
 
 #include <string>

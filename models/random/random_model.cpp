@@ -52,7 +52,8 @@ class Maker {
     const float uniform = std::sqrt(3.0F);  // of deviation 1
     model.token_embedding = generator_.around(0.0F, uniform, c.vocab_size * c.d_model);
     if (!c.rope) {
-      model.position_embedding = generator_.around(0.0F, kPositionShare * uniform, c.context_length * c.d_model);
+      model.position_embedding =
+          generator_.around(0.0F, kPositionShare * uniform, c.context_length * c.d_model);
     }
     for (int i = 0; i < c.layers; ++i) model.layers.push_back(layer());
     model.output_norm = norm(c.d_model);
@@ -126,8 +127,8 @@ ModelConfig small_config() {
 }  // namespace
 
 ModelWeights make_random_model(const ModelConfig& config, uint64_t seed) {
-  for (const int size : {config.vocab_size, config.context_length, config.d_model, config.layers, config.heads,
-                         config.kv_heads, config.head_dim, config.d_ff}) {
+  for (const int size : {config.vocab_size, config.context_length, config.d_model, config.layers,
+                         config.heads, config.kv_heads, config.head_dim, config.d_ff}) {
     if (size < 1) fail("random model: configuration: expected sizes of at least 1, found {}", size);
   }
   if (config.heads % config.kv_heads != 0) {

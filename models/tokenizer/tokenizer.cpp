@@ -208,7 +208,8 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
 }
 
 const std::string& Tokenizer::token_bytes(int32_t id) const {
-  if (id < 0 || id >= vocab_size()) fail("tokenizer: token id: expected 0 to {}, found {}", vocab_size() - 1, id);
+  if (id < 0 || id >= vocab_size())
+    fail("tokenizer: token id: expected 0 to {}, found {}", vocab_size() - 1, id);
   return bytes_[id];
 }
 
@@ -235,7 +236,8 @@ TokenizerData byte_tokenizer(int vocab_size) {
 }
 
 TokenizerData train_bpe(std::string_view text, int vocab_size) {
-  if (vocab_size < kBytes) fail("BPE training: vocabulary size: expected at least {}, found {}", kBytes, vocab_size);
+  if (vocab_size < kBytes)
+    fail("BPE training: vocabulary size: expected at least {}, found {}", kBytes, vocab_size);
   std::map<std::string_view, int64_t> counts;
   for (const std::string_view piece : pre_tokenize(text)) ++counts[piece];
   struct Word {
@@ -254,7 +256,8 @@ TokenizerData train_bpe(std::string_view text, int vocab_size) {
     for (const Word& word : words) {
       for (size_t i = 0; i + 1 < word.ids.size(); ++i) pairs[{word.ids[i], word.ids[i + 1]}] += word.count;
     }
-    // Iteration is in order of (left, right), so that max_element, which keeps the first, breaks ties as promised.
+    // Iteration is in order of (left, right), so that max_element, which keeps the first, breaks ties as
+    // promised.
     const auto best = std::max_element(pairs.begin(), pairs.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
     if (best == pairs.end()) {

@@ -1,5 +1,5 @@
-// Byte-level BPE with GPT-2's pre-tokenization; bytes of 128 and above count as letters, so that text in any encoding
-// (or none) survives encode and decode unchanged.
+// Byte-level BPE with GPT-2's pre-tokenization; bytes of 128 and above count as letters, so that text in any
+// encoding (or none) survives encode and decode unchanged.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ namespace pimllm {
 
 class Tokenizer {
  public:
-  // Throws Error if the model is not gpt2, the pre-tokenizer is not gpt-2 (or unnamed), a token is empty or listed twice,
-  // or a merge's parts or result are not tokens. Tokens outside the byte alphabet (control tokens) are never produced by
-  // encode and decode to their own text.
+  // Throws Error if the model is not gpt2, the pre-tokenizer is not gpt-2 (or unnamed), a token is empty or
+  // listed twice, or a merge's parts or result are not tokens. Tokens outside the byte alphabet (control
+  // tokens) are never produced by encode and decode to their own text.
   explicit Tokenizer(TokenizerData data);
 
   // Token ids in [0, vocab_size). Throws Error if a byte of the text has no token.
@@ -39,23 +39,25 @@ class Tokenizer {
   };
 
   TokenizerData data_;
-  std::vector<std::string> bytes_;               // [vocab_size]
-  std::vector<int32_t> byte_ids_;                // [256], -1 where the byte has no token
-  std::unordered_map<uint64_t, Merge> merges_;   // (left id << 32 | right id)
+  std::vector<std::string> bytes_;              // [vocab_size]
+  std::vector<int32_t> byte_ids_;               // [256], -1 where the byte has no token
+  std::unordered_map<uint64_t, Merge> merges_;  // (left id << 32 | right id)
 };
 
 // Reads the tokenizer of a GGUF file.
 Tokenizer load_tokenizer(const std::string& path);
 
-// One token per byte, id = byte value, without merges. A vocab_size above 256 adds unused tokens "<unused256>"...
+// One token per byte, id = byte value, without merges. A vocab_size above 256 adds unused tokens
+// "<unused256>"...
 TokenizerData byte_tokenizer(int vocab_size = 256);
 
-// Learns 256 byte tokens (id = byte value) and vocab_size - 256 merges from a text: each time the most frequent
-// adjacent pair, ties to the pair with the lowest left id, then the lowest right id. vocab_size >= 256.
+// Learns 256 byte tokens (id = byte value) and vocab_size - 256 merges from a text: each time the most
+// frequent adjacent pair, ties to the pair with the lowest left id, then the lowest right id. vocab_size >=
+// 256.
 TokenizerData train_bpe(std::string_view text, int vocab_size);
 
-// Splits a text as GPT-2 does: 's 't 're 've 'm 'll 'd | ?letters+ | ?digits+ | ?other+ | whitespace+ that is not
-// followed by non-whitespace | whitespace+. The pieces joined are the text.
+// Splits a text as GPT-2 does: 's 't 're 've 'm 'll 'd | ?letters+ | ?digits+ | ?other+ | whitespace+ that is
+// not followed by non-whitespace | whitespace+. The pieces joined are the text.
 std::vector<std::string_view> pre_tokenize(std::string_view text);
 
 }  // namespace pimllm

@@ -10,7 +10,8 @@ namespace {
 
 constexpr const char* kBibleCommand = "bible -l10000 Gen1:1-Rev22:21";
 
-// The verse of a line of two or more blanks, a number, a blank and the verse; empty if the line is no such line.
+// The verse of a line of two or more blanks, a number, a blank and the verse; empty if the line is no such
+// line.
 std::string_view verse_of(std::string_view line) {
   const size_t digits = line.find_first_not_of(' ');
   if (digits == std::string_view::npos || digits < 2) return {};
@@ -26,10 +27,12 @@ std::string run_bible_command() {
   if (pipe == nullptr) fail("{}: cannot start the command", kBibleCommand);
   std::string printed;
   std::array<char, 65536> buffer{};
-  for (size_t n = 0; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) printed.append(buffer.data(), n);
+  for (size_t n = 0; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    printed.append(buffer.data(), n);
   const int status = pclose(pipe);
   if (status != 0) {
-    fail("{}: exit status: expected 0, found {} (install bible-kjv and bible-kjv-text)", kBibleCommand, status);
+    fail("{}: exit status: expected 0, found {} (install bible-kjv and bible-kjv-text)", kBibleCommand,
+         status);
   }
   return printed;
 }
@@ -43,7 +46,8 @@ std::vector<std::string> parse_chapters(std::string_view printed) {
     at = end + 1;
     const std::string_view verse = verse_of(line);
     if (!verse.empty()) {
-      if (!in_chapter) fail("KJV text: line '{}': expected a heading before the first verse, found none", line);
+      if (!in_chapter)
+        fail("KJV text: line '{}': expected a heading before the first verse, found none", line);
       chapters.back() += verse;
       chapters.back() += '\n';
     } else if (!line.empty() && line[0] != ' ') {

@@ -23,9 +23,10 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// Learned positions start as sinusoids and learn slowly, and head h starts by looking h + 1 tokens back. Small random
-// positions are drowned by the tokens and by Adam's noise: the model then stays at bigram statistics for a thousand steps.
-// Frequencies from 0 to half a turn a token, mostly low: similarity falls quickly with distance but has a long tail.
+// Learned positions start as sinusoids and learn slowly, and head h starts by looking h + 1 tokens back.
+// Small random positions are drowned by the tokens and by Adam's noise: the model then stays at bigram
+// statistics for a thousand steps. Frequencies from 0 to half a turn a token, mostly low: similarity falls
+// quickly with distance but has a long tail.
 double position_frequency(int64_t i, int64_t half) {
   const double u = static_cast<double>(i + 1) / static_cast<double>(half);
   return std::numbers::pi * u * u;
@@ -116,7 +117,8 @@ Network::Network(const ModelConfig& config) : config_(config) {
     } else if (p.value.dim() == 2) {
       double deviation = config_.rope ? kEmbeddingDeviation : kEmbeddingDeviationBesidePositions;
       if (!p.parts.empty()) deviation = 1.0 / std::sqrt(static_cast<double>(p.value.size(1)));
-      if (ends_with(p.name, "attn_output.weight") || ends_with(p.name, "ffn_down.weight")) deviation *= residual;
+      if (ends_with(p.name, "attn_output.weight") || ends_with(p.name, "ffn_down.weight"))
+        deviation *= residual;
       p.value.normal_(0.0, deviation);
       if (!config_.rope && ends_with(p.name, "attn_qkv.weight")) {
         look_back(p.value, config_.heads);
@@ -134,8 +136,8 @@ void Network::lay_out() {
   const int64_t ff = config_.d_ff;
   const bool bias = config_.norm == NormKind::kLayer;
   if (config_.heads != config_.kv_heads || config_.heads * config_.head_dim != config_.d_model) {
-    fail("network: heads: expected heads equal to KV heads and of d_model / heads, found {} and {} of {}", config_.heads,
-         config_.kv_heads, config_.head_dim);
+    fail("network: heads: expected heads equal to KV heads and of d_model / heads, found {} and {} of {}",
+         config_.heads, config_.kv_heads, config_.head_dim);
   }
   const auto add_norm = [&](const std::string& name, int64_t n) {
     add(name + ".weight", {n});
@@ -157,18 +159,21 @@ void Network::lay_out() {
     if (config_.sub_norms) add_norm(block + "attn_sub_norm", d);
     add_projection(block + "attn_output", {d}, d);
     add_norm(block + "ffn_norm", d);
-    add_projection(block + "ffn_up", config_.gated ? std::vector<int64_t>{ff, ff} : std::vector<int64_t>{ff}, d);
+    add_projection(block + "ffn_up", config_.gated ? std::vector<int64_t>{ff, ff} : std::vector<int64_t>{ff},
+                   d);
     if (config_.sub_norms) add_norm(block + "ffn_sub_norm", ff);
     add_projection(block + "ffn_down", {d}, ff);
   }
   add_norm("output_norm", d);
   flat_ = torch::zeros({size_});
   for (Parameter& p : parameters_) {
-    p.value = flat_.narrow(0, p.offset, p.value.numel()).view(p.value.sizes()).detach().requires_grad_(!frozen_);
+    p.value =
+        flat_.narrow(0, p.offset, p.value.numel()).view(p.value.sizes()).detach().requires_grad_(!frozen_);
   }
 }
 
-void Network::add(const std::string& name, const std::vector<int64_t>& shape, const std::vector<int64_t>& parts) {
+void Network::add(const std::string& name, const std::vector<int64_t>& shape,
+                  const std::vector<int64_t>& parts) {
   Parameter p;
   p.name = name;
   p.value = torch::empty(shape);

@@ -14,11 +14,11 @@ namespace pimllm::train {
 
 struct Parameter {
   std::string name;
-  torch::Tensor value;          // a leaf that shares the flat array's memory
-  std::vector<int64_t> parts;   // outputs of each ternary matrix; empty for other parameters
-  int64_t offset = 0;           // in the flat array
-  bool decays = false;          // weight decay
-  double rate = 1.0;            // factor on the learning rate
+  torch::Tensor value;         // a leaf that shares the flat array's memory
+  std::vector<int64_t> parts;  // outputs of each ternary matrix; empty for other parameters
+  int64_t offset = 0;          // in the flat array
+  bool decays = false;         // weight decay
+  double rate = 1.0;           // factor on the learning rate
 };
 
 class Network {
@@ -26,7 +26,8 @@ class Network {
   // Random parameters from torch's generator. heads == kv_heads.
   explicit Network(const ModelConfig& config);
 
-  // Parameters of a checkpoint: its ternary weights are used as they are, and the network is not trained further.
+  // Parameters of a checkpoint: its ternary weights are used as they are, and the network is not trained
+  // further.
   explicit Network(const ModelWeights& model);
 
   // ids [batch, tokens] int64 -> logits [batch * tokens, vocab_size].
@@ -41,7 +42,8 @@ class Network {
 
  private:
   void lay_out();
-  void add(const std::string& name, const std::vector<int64_t>& shape, const std::vector<int64_t>& parts = {});
+  void add(const std::string& name, const std::vector<int64_t>& shape,
+           const std::vector<int64_t>& parts = {});
   const Parameter& find(const std::string& name) const;
   torch::Tensor get(const std::string& name) const;  // undefined if there is none
   torch::Tensor project(const torch::Tensor& x, const std::string& name) const;
@@ -54,7 +56,8 @@ class Network {
   std::vector<Parameter> parameters_;
 };
 
-// The shipped shapes, by architecture: "bitnet-b1.58", "gpt2-consmax" or "gpt2". Throws Error for another name.
+// The shipped shapes, by architecture: "bitnet-b1.58", "gpt2-consmax" or "gpt2". Throws Error for another
+// name.
 ModelConfig shipped_config(const std::string& architecture);
 
 }  // namespace pimllm::train

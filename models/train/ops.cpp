@@ -134,7 +134,8 @@ struct TernaryLinear : Function<TernaryLinear> {
   }
 };
 
-// The fast form: products of bfloat16 integers, scales applied to the results (which are rounded to bfloat16).
+// The fast form: products of bfloat16 integers, scales applied to the results (which are rounded to
+// bfloat16).
 struct FastTernaryLinear : Function<FastTernaryLinear> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& w, const Tensor& bias,
                         const std::vector<int64_t>& parts) {
@@ -268,8 +269,8 @@ struct Rotation {
   Rotation(int64_t context, int64_t head_dim, double theta) : half(head_dim / 2) {
     for (int64_t t = 0; t < context; ++t) {
       for (int64_t i = 0; i < half; ++i) {
-        const double angle =
-            static_cast<double>(t) * std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+        const double angle = static_cast<double>(t) *
+                             std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
         cosine.push_back(static_cast<float>(std::cos(angle)));
         sine.push_back(static_cast<float>(std::sin(angle)));
       }
@@ -335,7 +336,8 @@ struct SplitHeads : Function<SplitHeads> {
       for_rows(batch * heads, [&, from, to, part](int64_t row) {
         for (int64_t t = 0; t < tokens; ++t) {
           const float* g = from + (row * tokens + t) * head_dim;
-          float* dx = to + (((row / heads) * tokens + t) * 3 + part) * heads * head_dim + (row % heads) * head_dim;
+          float* dx =
+              to + (((row / heads) * tokens + t) * 3 + part) * heads * head_dim + (row % heads) * head_dim;
           if (rope && part < 2) {
             rotation.turn(g, dx, t, -1.0F);
           } else {

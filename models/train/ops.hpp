@@ -1,5 +1,5 @@
-// Differentiable operations of quantisation-aware training: every rounding is passed straight through by the gradient.
-// All tensors are float32 and contiguous. The formats are those of docs/numerics.md.
+// Differentiable operations of quantisation-aware training: every rounding is passed straight through by the
+// gradient. All tensors are float32 and contiguous. The formats are those of docs/numerics.md.
 #pragma once
 
 #include <torch/torch.h>
@@ -12,10 +12,10 @@ namespace pimllm::train {
 // Each row rounded to int8 times one scale, absmax / 127. x [rows, n].
 torch::Tensor quantize_rows(const torch::Tensor& x);
 
-// y = ternary(w) * int8(x) + bias. x [rows, in], w [out, in], bias [out] or undefined. `parts` splits the outputs into
-// matrices with a scale each (absmean); the activations have one scale a row. With frozen, w is used as it is.
-// While gradients are recorded, processors with bfloat16 multiply in it: the integers are exact, results and gradients
-// are rounded to it.
+// y = ternary(w) * int8(x) + bias. x [rows, in], w [out, in], bias [out] or undefined. `parts` splits the
+// outputs into matrices with a scale each (absmean); the activations have one scale a row. With frozen, w is
+// used as it is. While gradients are recorded, processors with bfloat16 multiply in it: the integers are
+// exact, results and gradients are rounded to it.
 torch::Tensor ternary_linear(const torch::Tensor& x, const torch::Tensor& w, const torch::Tensor& bias,
                              const std::vector<int64_t>& parts, bool frozen);
 
@@ -23,19 +23,22 @@ torch::Tensor ternary_linear(const torch::Tensor& x, const torch::Tensor& w, con
 std::vector<float> ternarize(float* w, const std::vector<int64_t>& parts, int64_t in);
 
 // RMSNorm, or LayerNorm where bias is defined. x [rows, n].
-torch::Tensor normalize(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, double eps);
+torch::Tensor normalize(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                        double eps);
 
 struct HeadShape {
   int64_t batch, context, heads, head_dim;
 };
 
-// qkv [batch * context, 3 * heads * head_dim] -> q, k, v [batch * heads, context, head_dim], rotated (NEOX) where
-// rope_theta > 0, then int8 per token and head.
-torch::autograd::variable_list split_heads(const torch::Tensor& qkv, const HeadShape& shape, double rope_theta);
+// qkv [batch * context, 3 * heads * head_dim] -> q, k, v [batch * heads, context, head_dim], rotated (NEOX)
+// where rope_theta > 0, then int8 per token and head.
+torch::autograd::variable_list split_heads(const torch::Tensor& qkv, const HeadShape& shape,
+                                           double rope_theta);
 
 // Causal attention of those, back in [batch * context, heads * head_dim]. ln_c undefined: softmax. Else
 // ConSMax: exp(score + ln_c[head]) of scores rounded to 1/16 and clipped to [-8, 7.9375].
-torch::Tensor attend(const torch::autograd::variable_list& qkv, const torch::Tensor& ln_c, const HeadShape& shape);
+torch::Tensor attend(const torch::autograd::variable_list& qkv, const torch::Tensor& ln_c,
+                     const HeadShape& shape);
 
 // h [rows, 2 * n], gate first -> relu(gate)^2 * up [rows, n].
 torch::Tensor gated_relu2(const torch::Tensor& h);

@@ -70,10 +70,12 @@ TEST(Ops, HeadsSplitAndRotate) {
   const Tensor qkv = leaf({10, 48});
   const auto heads = split_heads(qkv, shape, 10000.0);
   const Tensor plain = qkv.view({2, 5, 3, 2, 8}).permute({2, 0, 3, 1, 4}).reshape({3, 4, 5, 8});
-  const Tensor angle = torch::arange(5).view({5, 1}) * torch::pow(10000.0, -torch::arange(4) / 4.0).view({1, 4});
+  const Tensor angle =
+      torch::arange(5).view({5, 1}) * torch::pow(10000.0, -torch::arange(4) / 4.0).view({1, 4});
   const Tensor low = plain.narrow(3, 0, 4);
   const Tensor high = plain.narrow(3, 4, 4);
-  const Tensor turned = torch::cat({low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()}, 3);
+  const Tensor turned =
+      torch::cat({low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()}, 3);
   for (int part = 0; part < 3; ++part) {
     const Tensor exact = part < 2 ? turned[part] : plain[part];
     const Tensor step = exact.abs().amax(2, true) / 127;

@@ -1,4 +1,5 @@
-// pimllm-train: trains the shipped models from the King James text, or measures a checkpoint on its held-out chapters.
+// pimllm-train: trains the shipped models from the King James text, or measures a checkpoint on its held-out
+// chapters.
 #include <malloc.h>
 #include <torch/torch.h>
 #include <unistd.h>
@@ -11,7 +12,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <numbers>
 #include <random>
@@ -19,6 +19,7 @@
 
 #include "golden/error.hpp"
 #include "models/gguf/load_model.hpp"
+#include "models/io/atomic_file.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "models/train/kjv_text.hpp"
 #include "models/train/network.hpp"
@@ -54,15 +55,10 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail("{}: cannot be read", path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// Bits per byte: windows of the context length that start cold, half a window apart; every token but the first is
-// scored once, in the first window that holds it.
-double evaluate(const Network& network, const Tokenizer& tokenizer, std::span<const int32_t> ids, int64_t windows) {
+// Bits per byte: windows of the context length that start cold, half a window apart; every token but the
+// first is scored once, in the first window that holds it.
+double evaluate(const Network& network, const Tokenizer& tokenizer, std::span<const int32_t> ids,
+                int64_t windows) {
   const torch::NoGradGuard no_grad;
   const int64_t context = network.config().context_length;
   const auto total = static_cast<int64_t>(ids.size());
@@ -79,7 +75,8 @@ double evaluate(const Network& network, const Tokenizer& tokenizer, std::span<co
     Tensor input = torch::zeros({count, context}, torch::kInt64);
     auto in = input.accessor<int64_t, 2>();
     for (int64_t i = 0; i < count; ++i) {
-      for (int64_t t = 0; t < context && starts[first + i] + t < total; ++t) in[i][t] = ids[starts[first + i] + t];
+      for (int64_t t = 0; t < context && starts[first + i] + t < total; ++t)
+        in[i][t] = ids[starts[first + i] + t];
     }
     const Tensor log_p = torch::log_softmax(network.forward(input), 1).view({count, context, -1});
     auto p = log_p.accessor<float, 3>();
@@ -109,7 +106,8 @@ void save_state(const Options& options, Network& network, const Progress& progre
     const int64_t header[2] = {progress.step, network.flat().numel()};
     out.write(reinterpret_cast<const char*>(header), sizeof header);
     for (const Tensor& t : {network.flat(), progress.mean, progress.square}) {
-      out.write(reinterpret_cast<const char*>(t.data_ptr<float>()), t.numel() * static_cast<int64_t>(sizeof(float)));
+      out.write(reinterpret_cast<const char*>(t.data_ptr<float>()),
+                t.numel() * static_cast<int64_t>(sizeof(float)));
     }
     out.flush();
     if (!out) fail("{}: cannot be written", temporary);
@@ -128,7 +126,8 @@ bool load_state(const Options& options, Network& network, Progress& progress) {
   for (Tensor t : {network.flat(), progress.mean, progress.square}) {
     in.read(reinterpret_cast<char*>(t.data_ptr<float>()), t.numel() * static_cast<int64_t>(sizeof(float)));
   }
-  if (!in) fail("{}: size: expected {} parameters and their moments, found less", state_path(options), header[1]);
+  if (!in)
+    fail("{}: size: expected {} parameters and their moments, found less", state_path(options), header[1]);
   progress.step = header[0];
   return true;
 }
@@ -137,7 +136,8 @@ double learning_rate(const Options& options, int64_t step) {
   const double warm = std::max(1.0, kWarmUp * static_cast<double>(options.steps));
   const auto done = static_cast<double>(step);
   const double up = (done + 1.0) / warm;
-  const double down = (static_cast<double>(options.steps) - done) / (static_cast<double>(options.steps) - warm);
+  const double down =
+      (static_cast<double>(options.steps) - done) / (static_cast<double>(options.steps) - warm);
   return options.learning_rate * std::min({1.0, up, down});
 }
 
@@ -148,7 +148,8 @@ void adam_step(Network& network, Progress& progress, double rate, double decay) 
     if (g.defined()) norm += g.square().sum().item<double>();
   }
   norm = std::sqrt(norm);
-  if (!std::isfinite(norm)) fail("training: gradient at step {}: expected a finite norm, found {}", progress.step, norm);
+  if (!std::isfinite(norm))
+    fail("training: gradient at step {}: expected a finite norm, found {}", progress.step, norm);
   const auto clip = static_cast<float>(std::min(1.0, kMaxGradientNorm / (norm + 1e-6)));
   const auto done = static_cast<double>(progress.step + 1);
   const auto unbias1 = static_cast<float>(1.0 / (1.0 - std::pow(kBeta1, done)));
@@ -173,7 +174,8 @@ void adam_step(Network& network, Progress& progress, double rate, double decay) 
 }
 
 // The step's windows depend on seed and step alone, so that a resumed run sees the same text.
-void draw_batch(const Options& options, const std::vector<int32_t>& ids, int64_t step, Tensor& input, Tensor& target) {
+void draw_batch(const Options& options, const std::vector<int32_t>& ids, int64_t step, Tensor& input,
+                Tensor& target) {
   std::seed_seq sequence{options.seed, static_cast<uint64_t>(step)};
   std::mt19937_64 generator(sequence);
   const int64_t context = input.size(1);
@@ -223,8 +225,8 @@ void train(const Options& options, const SplitText& text) {
     ++progress.step;
     if (progress.step % 25 == 0 || progress.step == options.steps) {
       const double speed = double(progress.step - first) / seconds_since(start);
-      std::printf("step %ld/%ld  loss %.4f  %.4f bits/byte  rate %.5f  %.2f steps/s  %.1f min left\n", progress.step,
-                  options.steps, loss_sum / double(loss_count),
+      std::printf("step %ld/%ld  loss %.4f  %.4f bits/byte  rate %.5f  %.2f steps/s  %.1f min left\n",
+                  progress.step, options.steps, loss_sum / double(loss_count),
                   loss_sum / double(loss_count) / std::numbers::ln2 / bytes_per_token, rate, speed,
                   double(options.steps - progress.step) / speed / 60.0);
       std::fflush(stdout);
@@ -240,7 +242,8 @@ void train(const Options& options, const SplitText& text) {
     }
   }
   save_model(options.out, network.to_model(), tokenizer.data());
-  std::printf("saved %s; held out: %.4f bits/byte\n", options.out.c_str(), evaluate(network, tokenizer, held_out, 0));
+  std::printf("saved %s; held out: %.4f bits/byte\n", options.out.c_str(),
+              evaluate(network, tokenizer, held_out, 0));
   std::filesystem::remove(state_path(options));
 }
 
@@ -248,11 +251,12 @@ void measure(const Options& options, const SplitText& text) {
   const Tokenizer tokenizer = load_tokenizer(options.evaluate);
   const Network network(load_model(options.evaluate));
   const std::vector<int32_t> ids = tokenizer.encode(text.held_out);
-  std::printf("%s: held out: %.4f bits/byte\n", options.evaluate.c_str(), evaluate(network, tokenizer, ids, 0));
+  std::printf("%s: held out: %.4f bits/byte\n", options.evaluate.c_str(),
+              evaluate(network, tokenizer, ids, 0));
 }
 
-// Debian's OpenBLAS does not know the newest cores and falls back to a kernel half as fast, and has threads of its own;
-// it reads its settings before main, so that the program starts itself again with them.
+// Debian's OpenBLAS does not know the newest cores and falls back to a kernel half as fast, and has threads
+// of its own; it reads its settings before main, so that the program starts itself again with them.
 void choose_blas_settings(char** argv) {
   if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
   setenv("OPENBLAS_NUM_THREADS", "1", 1);
@@ -272,7 +276,8 @@ int run(int argc, char** argv) {
   CLI::App app("Quantisation-aware training of the shipped models on the King James text.");
   Options options;
   app.add_option("--arch", options.arch, "bitnet-b1.58, gpt2-consmax or gpt2")->capture_default_str();
-  app.add_option("--out", options.out, "checkpoint to write; OUT.state keeps the progress and is resumed from");
+  app.add_option("--out", options.out,
+                 "checkpoint to write; OUT.state keeps the progress and is resumed from");
   app.add_option("--evaluate", options.evaluate, "measure this checkpoint and do not train");
   app.add_option("--text", options.text, "file with the output of `bible -l10000 Gen1:1-Rev22:21`");
   app.add_option("--steps", options.steps)->capture_default_str()->check(CLI::PositiveNumber);
@@ -284,7 +289,8 @@ int run(int argc, char** argv) {
   app.add_option("--save-every", options.save_every)->capture_default_str()->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   if (options.out.empty() == options.evaluate.empty()) {
-    fail("command line: expected one of --out and --evaluate, found {}", options.out.empty() ? "none" : "both");
+    fail("command line: expected one of --out and --evaluate, found {}",
+         options.out.empty() ? "none" : "both");
   }
   at::set_num_threads(options.threads);
   const std::string printed = options.text.empty() ? run_bible_command() : read_file(options.text);
