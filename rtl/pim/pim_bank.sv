@@ -91,14 +91,17 @@ module pim_bank
   logic [XbarRows-1:0] plane_q[2*XbarSets][InputBits];
   logic [WordBytes-1:0] plane_in[InputBits];
 
-  for (genvar k = 0; k < WordBytes / BytesAtOnce; k++) begin : gen_transpose
-    logic [63:0] square;
-    always_comb begin
-      square = '0;
-      if (tile_we_i) square = transpose(tile_data_i[64*k+:64]);
-    end
-    for (genvar b = 0; b < InputBits; b++) begin : gen_bit
-      assign plane_in[b][BytesAtOnce*k+:BytesAtOnce] = square[BytesAtOnce*b+:BytesAtOnce];
+  always_comb begin : transpose_word
+    automatic logic [63:0] square;
+    square = '0;
+    plane_in = '{default: '0};
+    if (tile_we_i) begin
+      for (int unsigned k = 0; k < WordBytes / BytesAtOnce; k++) begin
+        square = transpose(tile_data_i[64*k+:64]);
+        for (int unsigned b = 0; b < InputBits; b++) begin
+          plane_in[b][BytesAtOnce*k+:BytesAtOnce] = square[BytesAtOnce*b+:BytesAtOnce];
+        end
+      end
     end
   end
 
@@ -217,18 +220,18 @@ module pim_bank
   end
 
   // --- adder tree over row tiles -------------------------------------------------------------------------------------
-  for (genvar l = 0; l < VecLanes; l++) begin : gen_lane
-    logic signed [SumWidth-1:0] sum;
-    always_comb begin
-      sum = '0;
-      if (read_i) begin
+  always_ff @(posedge clk_i) begin : add_sets
+    automatic logic [VecLanes*SumWidth-1:0] sums;
+    automatic logic [SumWidth-1:0] sum;
+    if (read_i) begin
+      for (int unsigned l = 0; l < VecLanes; l++) begin
+        sum = '0;
         for (int unsigned s = 0; s < XbarSets; s++) begin
           sum = sum + SumWidth'($signed(word[s][l*AccWidth+:AccWidth]));
         end
+        sums[l*SumWidth+:SumWidth] = sum;
       end
-    end
-    always_ff @(posedge clk_i) begin
-      if (read_i) sum_o[l*SumWidth+:SumWidth] <= sum;
+      sum_o <= sums;
     end
   end
 

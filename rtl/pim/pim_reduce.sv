@@ -76,7 +76,7 @@ module pim_reduce
   logic sum_pop;
   logic out_valid_q, out_write_q, out_last_q;
   logic [ActAddrWidth-1:0] out_addr_q;
-  logic [OutBits*VecLanes-1:0] out_data_q, total;
+  logic [OutBits*VecLanes-1:0] out_data_q;
   logic out_pop, done_q;
   logic [OutBits*VecLanes-1:0] part_q[TileWords];
 
@@ -150,35 +150,25 @@ module pim_reduce
     end
   end
 
-  logic [OutBits*VecLanes-1:0] part;
-  always_comb begin
-    part = '0;
-    if (sum_pop && !sum_first_q) part = part_q[sum_word_q];
-  end
-
-  for (genvar l = 0; l < VecLanes; l++) begin : gen_lane
-    logic signed [OutBits-1:0] lane_total;
-    always_comb begin
-      lane_total = '0;
-      if (sum_pop) begin
-        lane_total = (OutBits'($signed(sum_i[l*SumWidth+:SumWidth])) <<< lsb_shift_i)
-            + part[l*OutBits+:OutBits];
+  always_ff @(posedge clk_i) begin : finish_word
+    automatic logic [OutBits*VecLanes-1:0] total, part;
+    if (sum_pop) begin
+      part = sum_first_q ? '0 : part_q[sum_word_q];
+      for (int unsigned l = 0; l < VecLanes; l++) begin
+        total[l*OutBits+:OutBits] = part[l*OutBits+:OutBits]
+            + (OutBits'($signed(sum_i[l*SumWidth+:SumWidth])) <<< lsb_shift_i);
       end
+      if (sum_emit_q) out_data_q <= total;
+      else part_q[sum_word_q] <= total;
     end
-    assign total[l*OutBits+:OutBits] = lane_total;
   end
 
   always_ff @(posedge clk_i) begin
     if (sum_pop && sum_emit_q) begin
-      out_data_q <= total;
       out_addr_q <= sum_addr_q;
       out_write_q <= sum_write_q;
       out_last_q <= sum_last_q;
     end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (sum_pop && !sum_emit_q) part_q[sum_word_q] <= total;
   end
 
   assign act_wr_req_o = out_valid_q && out_write_q;

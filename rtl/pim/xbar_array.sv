@@ -106,7 +106,7 @@ module xbar_array
 
   `ASSERT_INIT(AdcsDivideCols, Cols % Adcs == 0)
   `ASSERT_INIT(SetExists, SetIndex < Sets)
-  `ASSERT_INIT(AdcBitsFit, AdcBits >= 1 && AdcBits < 2 ** AdcBitsWidth)
+  `ASSERT_INIT(AdcBitsFit, AdcBits >= 1 && AdcBits <= 8)  // codes are bytes in C++
   `ASSERT(NotProgrammedWhileConverting, !prog_valid_i || (!conv_valid_i && !sample_valid_q))
   `ASSERT(AdcBitsInRange, !conv_valid_i || (adc_bits_i != '0 && adc_bits_i <= AdcBitsWidth'(AdcBits)))
   `ASSERT(ClipsInRange, !valid_o || clips_o <= ClipWidth'(Adcs))

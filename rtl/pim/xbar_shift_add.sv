@@ -28,33 +28,37 @@ module xbar_shift_add
 );
   /* verilator no_inline_module */  // one copy of the code for all sets
 
-  function automatic logic signed [AccWidth-1:0] add_code(input logic signed [AccWidth-1:0] acc, input accum_op_t op,
-                                                          input logic signed [AdcBits-1:0] code);
-    logic signed [AccWidth-1:0] base;
-    base = op.fresh ? '0 : op.twice ? acc <<< 1 : acc;
-    return op.negate ? base - AccWidth'(code) : base + AccWidth'(code);
+  logic [Adcs*AccWidth-1:0] acc_q, hold_q;
+
+  // One adder: base - code is the complement of (complement of base) + code.
+  function automatic logic [AccWidth-1:0] add_code(input logic [AccWidth-1:0] acc, input accum_op_t op,
+                                                   input logic signed [AdcBits-1:0] code);
+    logic [AccWidth-1:0] base, flip;
+    flip = {AccWidth{op.negate}};
+    base = (op.twice ? acc << 1 : acc) & {AccWidth{!op.fresh}};
+    return ((base ^ flip) + AccWidth'(code)) ^ flip;
   endfunction
 
-  logic [Lanes*AccWidth-1:0] hold_q[GroupWords];
-
-  for (genvar w = 0; w < GroupWords; w++) begin : gen_word
-    for (genvar l = 0; l < Lanes; l++) begin : gen_lane
-      localparam int unsigned Adc = w * Lanes + l;
-      logic signed [AccWidth-1:0] acc_q;
-
-      always_ff @(posedge clk_i) begin
-        if (valid_i) acc_q <= add_code(acc_q, op_i, codes_i[Adc*AdcBits+:AdcBits]);
+  always_ff @(posedge clk_i) begin : add
+    automatic logic [Adcs*AccWidth-1:0] sums;
+    if (valid_i) begin
+      for (int unsigned w = 0; w < GroupWords; w++) begin
+        for (int unsigned l = 0; l < Lanes; l++) begin
+          sums[(w*Lanes+l)*AccWidth+:AccWidth] = add_code(acc_q[(w*Lanes+l)*AccWidth+:AccWidth], op_i,
+                                                          codes_i[(w*Lanes+l)*AdcBits+:AdcBits]);
+        end
       end
-
-      always_ff @(posedge clk_i) begin
-        if (capture_i) hold_q[w][l*AccWidth+:AccWidth] <= acc_q;
-      end
+      acc_q <= sums;
     end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (capture_i) hold_q <= acc_q;
   end
 
   always_comb begin
     word_o = '0;
-    if (word_en_i) word_o = hold_q[word_sel_i];
+    if (word_en_i) word_o = hold_q[32'(word_sel_i)*Lanes*AccWidth+:Lanes*AccWidth];
   end
 
   `ASSERT_INIT(LanesDivideAdcs, Adcs % Lanes == 0)

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <chrono>
+#include <ctime>
 #include <limits>
 #include <string>
 #include <utility>
@@ -578,17 +578,20 @@ TEST(PimPaper, SimulationSpeed) {
   bench.draw_inputs(layer, Inputs::kRandom);
   constexpr int kRepeats = 400;
   const uint64_t done = bench.done(), before = bench.cycles();
-  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [](std::clock_t since) {
+    return static_cast<double>(std::clock() - since) / CLOCKS_PER_SEC;
+  };
+  const std::clock_t start = std::clock();
   for (int i = 0; i < kRepeats; ++i) bench.issue(bench.project_cmd(layer));
   bench.wait_done(done + kRepeats);
-  const std::chrono::duration<double> busy = std::chrono::steady_clock::now() - start;
+  const double busy = seconds(start);
   const auto cycles = static_cast<double>(bench.cycles() - before);
-  const auto idle_start = std::chrono::steady_clock::now();
+  const std::clock_t idle_start = std::clock();
   constexpr int kIdle = 20000;
   for (int i = 0; i < kIdle; ++i) bench.step();
-  const std::chrono::duration<double> idle = std::chrono::steady_clock::now() - idle_start;
+  const double idle = seconds(idle_start);
   fmt::print("[ speed    ] {:.0f} kconversions/s in 8 sets, {:.0f} kcycle/s busy, {:.0f} kcycle/s idle\n",
-             kRepeats * 32 / busy.count() / 1e3, cycles / busy.count() / 1e3, kIdle / idle.count() / 1e3);
+             kRepeats * 32 / busy / 1e3, cycles / busy / 1e3, kIdle / idle / 1e3);
 }
 
 }  // namespace
