@@ -2,8 +2,8 @@
 # Generates everything that knows the registers from pimllm_regs.rdl: the SystemVerilog block, the C header and the page
 # in docs/. With --check it writes nothing and fails if a committed file is stale. Needs the PeakRDL of requirements.txt.
 #
-# PeakRDL's block is taken as it comes but for one thing: its read multiplexer of a hundred comparisons is worked on
-# only in the cycle of a read (a tenth of a microsecond of every simulated cycle otherwise).
+# PeakRDL's block is taken as it comes but for one thing: its address decoder and read multiplexer, two hundred
+# comparisons, are worked on only in the cycle of an access (a tenth of the time of a simulated cycle otherwise).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,13 +19,21 @@ trap 'rm -rf "$work"' EXIT
 sed -i 's/<SignalNode [^>]*>/by configuration/' "$work/registers.md"
 
 python3 - "$work/pimllm_regs.sv" <<'PY'
-import pathlib, sys
+import pathlib, re, sys
 path = pathlib.Path(sys.argv[1])
 text = path.read_text()
-first, last = "        readback_data_var = '0;\n", "        readback_data = readback_data_var;\n"
-if text.count(first) != 1 or text.count(last) != 1:
-    sys.exit("gen_regs.sh: the read multiplexer does not look as expected; is PeakRDL pinned?")
-text = text.replace(first, first + "        if(decoded_req) begin\n").replace(last, "        end\n" + last)
+
+def only_if(text, condition, first, last, defaults=""):
+    """Puts what is between two lines under a condition."""
+    if text.count(first) != 1 or text.count(last) != 1:
+        sys.exit("gen_regs.sh: the generated block does not look as expected; is PeakRDL as pinned?")
+    return text.replace(first, f"{first}{defaults}        if({condition}) begin\n").replace(last, "        end\n" + last)
+
+strobes = re.findall(r"        (decoded_reg_strb\.\w+) = ", text)
+defaults = "".join(f"        {strobe} = '0;\n" for strobe in strobes)
+text = only_if(text, "cpuif_req_masked", "        is_valid_rw = '1; // No valid RW check\n",
+               "        decoded_err = ~is_valid_addr & decoded_req;\n", defaults)
+text = only_if(text, "decoded_req", "        readback_data_var = '0;\n", "        readback_data = readback_data_var;\n")
 path.write_text(text)
 PY
 
