@@ -84,7 +84,7 @@ module array_decode
     cmd_o.used = north ? StageWidth'(rows_m) : folds > WideWidth'(1) ? fold_tiles : fold_tail;
     if (cmd_o.used == '0) cmd_o.used = StageWidth'(1);
     if (pv) begin
-      cmd_o.lg_chunks = lg_ch < LgWidth'(LgBanks) ? lg_ch : LgWidth'(LgBanks);
+      cmd_o.lg_chunks = lg_ch > LgWidth'(LgBanks) ? LgWidth'(LgBanks) : lg_ch;
       cmd_o.lg_passes = lg_ch - cmd_o.lg_chunks;
       cmd_o.tile_rows = cmd_i.s0 << (LgCols - LgBanks);
       cmd_o.sweeps = north ? cmd_i.s0 << 1 : CountWidth'(2) << cmd_o.lg_passes;
@@ -117,7 +117,7 @@ module array_decode
       error_o = isa_pkg::ErrBadAddress;
     end else if (pv && !ch_legal || pv && cmd_i.s0 > CountWidth'(2 ** (CountWidth - 1) >> LgCols) ||
                  !pv && (cmd_i.s0 == '0 || (cmd_i.s0 & CountWidth'(GroupBanks - 1)) != '0) ||
-                 lg_heads > HeadLgWidth'(MaxLg) ||
+                 (StageWidth'(1) << lg_heads) > StageWidth'(1 << MaxLg) ||
                  north && (rows_m == '0 || rows_m > AddrWidth'(ArrayRows))) begin
       error_o = isa_pkg::ErrBadOperand;
     end

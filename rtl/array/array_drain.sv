@@ -22,7 +22,9 @@ module array_drain
   input  logic                    clk_i,
   input  logic                    rst_ni,
   input  logic                    cmd_valid_i,
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
   input  array_cmd_t              cmd_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   output logic                    cmd_pop_o,
   input  logic                    cap_valid_i,
   input  logic [StageWidth-1:0]   cap_stage_i,
@@ -80,20 +82,16 @@ module array_drain
   assign cap_direct = cap_valid_i && (cmd_i.north || !cmd_i.pv);
   assign cap_addr = WordAddrWidth'(cmd_i.dst) + WordAddrWidth'(word_q) + stride_q;
 
-  // level[l][i]: sum of the rows equal to i modulo GroupBanks >> l.
-  lanes_t level[LgBanks+1][GroupBanks];
+  // node[n + i], n = 1, 2, 4 .. GroupBanks: sum of the rows equal to i modulo n.
+  lanes_t node[2*GroupBanks];
 
   always_comb begin
-    for (int unsigned l = 0; l <= LgBanks; l++) begin
-      for (int unsigned i = 0; i < GroupBanks; i++) level[l][i] = '0;
-    end
+    for (int unsigned n = 0; n < 2 * GroupBanks; n++) node[n] = '0;
     if (cap_valid_i) begin
-      for (int unsigned i = 0; i < GroupBanks; i++) level[0][i] = cap_acc_i[i];
-      for (int unsigned l = 1; l <= LgBanks; l++) begin
-        for (int unsigned i = 0; i < GroupBanks >> l; i++) begin
-          for (int unsigned c = 0; c < ArrayCols; c++) begin
-            level[l][i][c] = level[l-1][i][c] + level[l-1][i+(GroupBanks>>l)][c];
-          end
+      for (int unsigned i = 0; i < GroupBanks; i++) node[GroupBanks+i] = cap_acc_i[i];
+      for (int unsigned n = GroupBanks / 2; n > 0; n = n / 2) begin
+        for (int unsigned i = 0; i < n; i++) begin
+          for (int unsigned c = 0; c < ArrayCols; c++) node[n+i][c] = node[2*n+i][c] + node[3*n+i][c];
         end
       end
     end
@@ -103,7 +101,7 @@ module array_drain
   logic tree_valid_q, tree_direct_q, tree_differ_q, tree_last_q;
   logic [GroupWidth-1:0] tree_group_q;
   logic [WordAddrWidth-1:0] tree_addr_q;
-  lanes_t tree_q[GroupBanks];
+  lanes_t tree_total;
 
   logic emit_read;
   logic [GroupWidth-1:0] emit_group;
@@ -128,14 +126,20 @@ module array_drain
   for (genvar i = 0; i < GroupBanks; i++) begin : gen_sum
     logic write, read;
 
-    // Chunk i is complete at the level at which there are as many sums as chunks; QK and north feed sum up all rows.
+    lanes_t tree_q;
+
+    // With n chunks, chunk i is the sum of the rows equal to i modulo n; QK and north feed sum up all rows.
     always_ff @(posedge clk_i) begin
       if (cap_valid_i) begin
-        tree_q[i] <= level[0][i];
-        for (int unsigned l = 1; l <= LgBanks; l++) begin
-          if (cap_direct ? l == LgBanks : LgWidth'(LgBanks - l) == cmd_i.lg_chunks) tree_q[i] <= level[l][i];
+        tree_q <= node[GroupBanks+i];
+        for (int unsigned n = 1; n < GroupBanks; n = 2 * n) begin
+          if (i < n && (cap_direct ? n == 1 : LgWidth'($clog2(n)) == cmd_i.lg_chunks)) tree_q <= node[n+i];
         end
       end
+    end
+
+    if (i == 0) begin : gen_total
+      assign tree_total = tree_q;
     end
 
     assign write = tree_valid_q && (!tree_direct_q || i == 0);
@@ -151,7 +155,7 @@ module array_drain
       .rd_data_o(sums[i]),
       .wr_en_i  (write),
       .wr_addr_i(tree_group_q),
-      .wr_data_i(tree_q[i]),
+      .wr_data_i(tree_q),
       .wr_be_i  ('1)
     );
   end
@@ -250,7 +254,7 @@ module array_drain
       if (!emit_first_q) augend = partial_q;
       addend = sums[emit_chunk_q];
     end else if (tree_valid_q) begin
-      augend = tree_q[0];
+      augend = tree_total;
       if (tree_differ_q) addend = sums[0];
     end
     if (emit_valid_q || tree_valid_q) begin

@@ -22,31 +22,21 @@ module array_feeder
   input  logic [HalfBytes-1:0][7:0]         fill_data_i,
   input  logic                              north_i,
   input  logic [GroupBanks-1:0]             use_i,
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
   input  step_ctl_t                         group_ctl_i,
-  input  step_ctl_t [GroupBanks-1:0]        row_ctl_i,
-  output logic signed [GroupBanks-1:0][8:0] a_o
+  input  step_ctl_t                         row_ctl_i[GroupBanks],
+  /* verilator lint_on UNUSEDSIGNAL */
+  output logic signed [8:0]                 a_o[GroupBanks]
 );
 
   localparam int unsigned IndexWidth = $clog2(HalfBytes);
 
-  logic [1:0][ArrayCols-1:0][7:0] store_q[GroupBanks];
-  logic [HalfBytes-1:0][7:0] slot_bytes[2];
-
-  if (GroupBanks > 1) begin : gen_whole
-    assign slot_bytes[0] = store_q[0];
-    assign slot_bytes[1] = store_q[1];
-  end else begin : gen_half
-    assign slot_bytes[0] = {2{store_q[0][0]}};
-    assign slot_bytes[1] = {2{store_q[0][1]}};
-  end
+  logic [HalfBytes-1:0][7:0] store_q[GroupBanks];
 
   for (genvar i = 0; i < GroupBanks; i++) begin : gen_row
     logic [1:0] fill_half;
     logic [IndexWidth-1:0] part, index;
     logic [7:0] byte_sel;
-    logic [HalfBytes-1:0][7:0] own_bytes;
-
-    assign own_bytes = store_q[i];
 
     always_comb begin
       fill_half = '0;
@@ -55,8 +45,8 @@ module array_feeder
     end
 
     always_ff @(posedge clk_i) begin
-      if (fill_half[0]) store_q[i][0] <= fill_data_i[0+:ArrayCols];
-      if (fill_half[1]) store_q[i][1] <= fill_data_i[ArrayCols+:ArrayCols];
+      if (fill_half[0]) store_q[i][0+:ArrayCols] <= fill_data_i[0+:ArrayCols];
+      if (fill_half[1]) store_q[i][ArrayCols+:ArrayCols] <= fill_data_i[ArrayCols+:ArrayCols];
     end
 
     always_comb begin
@@ -67,12 +57,13 @@ module array_feeder
         if (north_i) begin
           index = row_ctl_i[i].offset[IndexWidth-1:0];
           index[IndexWidth-1] = row_ctl_i[i].slot;
-          byte_sel = own_bytes[index];
+          byte_sel = store_q[i][index];
         end else begin
           part = IndexWidth'(i);
           if (group_ctl_i.pv) part = IndexWidth'(2 * (i >> group_ctl_i.lg_chunks)) | IndexWidth'(group_ctl_i.plane);
           index = group_ctl_i.offset[IndexWidth-1:0] | part;
-          byte_sel = group_ctl_i.slot ? slot_bytes[1][index] : slot_bytes[0][index];
+          if (GroupBanks == 1) index[IndexWidth-1] = group_ctl_i.slot;
+          byte_sel = group_ctl_i.slot ? store_q[GroupBanks>1?1:0][index] : store_q[0][index];
         end
       end
     end

@@ -21,7 +21,9 @@ module array_loader
   input  logic                           clk_i,
   input  logic                           rst_ni,
   input  logic                           cmd_valid_i,
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
   input  array_cmd_t                     cmd_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   output logic                           cmd_pop_o,
   input  logic [1:0][ArrayRows-1:0]      release_i,
   output logic [1:0][ArrayRows-1:0]      loaded_o,

@@ -2,7 +2,7 @@
 //
 // In the cycle of a step (active_i) every column adds a_i * b; the operand B in use is registered on shift_i and goes on
 // to the row below (north feed) or to the same row of the next group (multicast). The sums are readable from the next
-// cycle on, on acc_o while read_i is high; else acc_o is zero, so that a reader may OR rows together.
+// cycle on, on acc_o while read_i is high, else acc_o is zero.
 // Contract: a_i is zero while active_i is low.
 `include "assert.svh"
 

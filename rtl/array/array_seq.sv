@@ -17,7 +17,9 @@ module array_seq
   input  logic       clk_i,
   input  logic       rst_ni,
   input  logic       cmd_valid_i,
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
   input  array_cmd_t cmd_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   input  logic       take_i,
   output logic       cmd_pop_o,
   output logic       first_o,

@@ -196,7 +196,7 @@ module array_unit
   assign seq_bad = seq_bad_base && !halt_q;
 
   // ---- S0: stages ----
-  step_ctl_t [ArrayRows-1:0] ctl_s;
+  step_ctl_t ctl_s[ArrayRows];
   step_addr_t addr_s[Groups];
   logic [ArrayRows-1:1] valid_q, clear_q;  // stage 0 is the sequencer
   logic [ArrayRows-1:0] valid_s, clear_s, act_s, slot_s, end_s, missing_s;
@@ -369,7 +369,6 @@ module array_unit
   logic [HeadLgWidth-1:0] lg_heads_1_q;
   logic [BankWidth-1:0] north_bank_q;
   logic [LgGroups-1:0] source_q[Groups];
-  logic signed [ArrayRows-1:0][8:0] operand_a;
   logic [ArrayCols-1:0][7:0] below[ArrayRows];
   logic [ArrayCols-1:0][31:0] row_acc[ArrayRows];
   logic [ArrayRows-1:0] read_row;
@@ -394,7 +393,8 @@ module array_unit
 
   for (genvar g = 0; g < Groups; g++) begin : gen_group
     localparam int unsigned FirstRow = g * GroupBanks;
-    step_ctl_t [GroupBanks-1:0] row_ctl;
+    step_ctl_t row_ctl[GroupBanks];
+    logic signed [8:0] operand_a[GroupBanks];
 
     // The bank group that feeds this group, unless a row above does: tile of the fold + turn.
     always_ff @(posedge clk_i) begin
@@ -408,7 +408,9 @@ module array_unit
       end
     end
 
-    assign row_ctl = ctl_s[FirstRow+:GroupBanks];
+    for (genvar i = 0; i < GroupBanks; i++) begin : gen_ctl
+      assign row_ctl[i] = ctl_s[FirstRow+i];
+    end
 
     array_feeder #(
       .ArrayCols,
@@ -425,7 +427,7 @@ module array_unit
       .use_i       (use_row[FirstRow+:GroupBanks]),
       .group_ctl_i (ctl_s[g]),
       .row_ctl_i   (row_ctl),
-      .a_o         (operand_a[FirstRow+:GroupBanks])
+      .a_o         (operand_a)
     );
 
     for (genvar i = 0; i < GroupBanks; i++) begin : gen_row
@@ -468,7 +470,7 @@ module array_unit
         .active_i    (active_q[Row]),
         .shift_i     (step_1_q && multicast_1_q),
         .from_above_i(from_above),
-        .a_i         (operand_a[Row]),
+        .a_i         (operand_a[i]),
         .bank_i      (bank_word),
         .above_i     (above_word),
         .below_o     (below[Row]),
@@ -482,6 +484,10 @@ module array_unit
   logic cap_1_q, cap_2_q, cap_north_1_q, cap_north_2_q;
   logic [StageWidth-1:0] cap_stage_1_q, cap_stage_2_q;
   logic [ArrayCols-1:0][31:0] cap_acc[GroupBanks];
+
+  for (genvar r = 0; r < ArrayRows; r++) begin : gen_read
+    assign read_row[r] = cap_2_q && cap_stage_2_q == (cap_north_2_q ? StageWidth'(r) : StageWidth'(r / GroupBanks));
+  end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -497,14 +503,17 @@ module array_unit
     cap_north_2_q <= cap_north_1_q;
   end
 
-  for (genvar r = 0; r < ArrayRows; r++) begin : gen_read
-    assign read_row[r] = cap_2_q && cap_stage_2_q == (cap_north_2_q ? StageWidth'(r) : StageWidth'(r / GroupBanks));
-  end
-
+  // The rows of the complete group; in north feed the complete row alone.
   always_comb begin
     for (int unsigned i = 0; i < GroupBanks; i++) cap_acc[i] = '0;
-    if (cap_2_q) begin
-      for (int unsigned r = 0; r < ArrayRows; r++) cap_acc[r%GroupBanks] = cap_acc[r%GroupBanks] | row_acc[r];
+    if (cap_2_q && cap_north_2_q) begin
+      for (int unsigned r = 0; r < ArrayRows; r++) begin
+        if (cap_stage_2_q == StageWidth'(r)) cap_acc[r%GroupBanks] = row_acc[r];
+      end
+    end else if (cap_2_q) begin
+      for (int unsigned r = 0; r < ArrayRows; r++) begin
+        if (cap_stage_2_q == StageWidth'(r / GroupBanks)) cap_acc[r%GroupBanks] = row_acc[r];
+      end
     end
   end
 

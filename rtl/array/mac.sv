@@ -23,15 +23,16 @@ module mac #(
   localparam int unsigned ProductWidth = AWidth + BWidth;
 
   logic signed [AccWidth-1:0] acc_q;
-  logic signed [AccWidth-1:0] sum;
 
-  if (GateForm) begin : gen_gates
+  function automatic logic signed [AccWidth-1:0] add_product(logic signed [AccWidth-1:0] augend,
+                                                             logic signed [AWidth-1:0] a, logic signed [BWidth-1:0] b);
     logic signed [ProductWidth-1:0] product;
-    assign product = a_i * b_i;
-    assign sum = acc_q + {{(AccWidth - ProductWidth) {product[ProductWidth-1]}}, product};
-  end else begin : gen_dsp
-    assign sum = acc_q + AccWidth'(a_i) * AccWidth'(b_i);
-  end
+    if (GateForm) begin
+      product = a * b;
+      return augend + {{(AccWidth - ProductWidth) {product[ProductWidth-1]}}, product};
+    end
+    return augend + AccWidth'(a) * AccWidth'(b);
+  endfunction
 
 `ifdef SYNTHESIS
   logic unused_active;
@@ -39,12 +40,12 @@ module mac #(
 
   always_ff @(posedge clk_i) begin
     if (clr_i) acc_q <= '0;
-    else acc_q <= sum;
+    else acc_q <= add_product(acc_q, a_i, b_i);
   end
 `else
   always_ff @(posedge clk_i) begin
     if (clr_i) acc_q <= '0;
-    else if (active_i) acc_q <= sum;
+    else if (active_i) acc_q <= add_product(acc_q, a_i, b_i);
   end
 `endif
 
