@@ -21,6 +21,9 @@ struct CompileOptions {
   int lsb_shift = 0;
   int adc_bits = 0;         // 0: the machine's
   bool norm_to_scr = true;  // NORM mode[1]; else the last norm reaches SCR by way of memory
+  // Tokens of a block of the prefill program: 2, 4 or 8, a divisor of the array's columns; 0: no such
+  // program.
+  int prefill_tokens = 0;
 };
 
 enum class Space { kAct, kScr, kKvs, kScl, kKv, kMemory };
@@ -104,9 +107,10 @@ struct CompiledModel {
   HardwareParameters hardware;
   CompileOptions options;
   ModelConfig config;
-  IntegerSettings golden;               // the settings with which IntegerModel gives the same bits
-  CompiledProgram init;                 // once after power-up: programs the crossbars
-  CompiledProgram step;                 // a token; with TOKENS_LEFT > 0 as many more, each fed the one before
+  IntegerSettings golden;   // the settings with which IntegerModel gives the same bits
+  CompiledProgram init;     // once after power-up: programs the crossbars
+  CompiledProgram step;     // a token; with TOKENS_LEFT > 0 as many more, each fed the one before
+  CompiledProgram prefill;  // options.prefill_tokens prompt tokens at once; no words if there is none
   std::vector<MemorySegment> segments;  // programs included
   uint64_t memory_end = 0;
   std::vector<RegisterWrite> registers;

@@ -4,33 +4,17 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <fstream>
 #include <system_error>
 
 #include "golden/activation.hpp"
 #include "golden/error.hpp"
+#include "models/io/atomic_file.hpp"
 #include "models/isa/pimllm_regs.h"
 
 namespace pimllm {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-void write_file(const std::filesystem::path& path, std::span<const uint8_t> bytes) {
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
-  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) fail("{}: cannot write {} bytes", temporary.string(), bytes.size());
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  if (error) fail("{}: cannot rename to {}: {}", temporary.string(), path.string(), error.message());
-}
-
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  write_file(path, std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
-}
 
 std::string hex(uint64_t value) { return fmt::format("{:#x}", value); }
 
@@ -41,6 +25,12 @@ std::vector<uint8_t> program_bytes(const CompiledProgram& program) {
     bytes.insert(bytes.end(), part.begin(), part.end());
   }
   return bytes;
+}
+
+std::vector<const CompiledProgram*> programs(const CompiledModel& m) {
+  std::vector<const CompiledProgram*> list = {&m.init, &m.step};
+  if (!m.prefill.words.empty()) list.push_back(&m.prefill);
+  return list;
 }
 
 std::string_view type_name(ElementType type) {
@@ -91,7 +81,19 @@ Json sequences(const CompiledModel& m) {
     add_start(sequence, m.step);
     return sequence;
   };
+  Json prefill = Json::array();
+  if (!m.prefill.words.empty()) {
+    prefill.push_back(PIMLLM_WRITE(TOKEN_IN, "token 0"));
+    prefill.push_back(PIMLLM_WRITE(POSITION, "position, a multiple of the block"));
+    prefill.push_back(PIMLLM_WRITE(ARG1, "token 1 | token 2 << 16"));
+    prefill.push_back(PIMLLM_WRITE(ARG1_HI, "token 3"));
+    prefill.push_back(PIMLLM_WRITE(ARG2, "token 4 | token 5 << 16"));
+    prefill.push_back(PIMLLM_WRITE(ARG2_HI, "token 6"));
+    prefill.push_back(PIMLLM_WRITE(ARG3, "token 7"));
+    add_start(prefill, m.prefill);
+  }
   return {{"setup", setup},
+          {"prompt_block", prefill},
           {"prompt_token", token("token", "position", 0, kArgNoHead)},
           {"last_prompt_token", token("token", "position", "tokens wanted - 1", 0)},
           {"results",
@@ -188,10 +190,11 @@ Json manifest(const CompiledModel& m, const ExampleRun& example) {
     j["memory"]["segments"].push_back(
         {{"name", s.name}, {"address", hex(s.address)}, {"bytes", s.size}, {"initialised", s.bytes.size()}});
   }
-  for (const CompiledProgram* p : {&m.init, &m.step}) {
+  for (const CompiledProgram* p : programs(m)) {
     j["programs"][p->name] = {
         {"address", hex(p->address)}, {"instructions", p->words.size()}, {"file", p->name + ".bin"}};
   }
+  j["prefill_tokens"] = m.options.prefill_tokens;
   j["host"] = sequences(m);
   j["scratchpad"] = {{"ACT", l.act_words},
                      {"SCR", l.scr_words},
@@ -217,7 +220,7 @@ void write_compiled(const CompiledModel& compiled, const ExampleRun& example,
   std::filesystem::create_directories(folder, error);
   if (error) fail("{}: cannot create the folder: {}", folder.string(), error.message());
   const std::vector<uint8_t> image = memory_image(compiled);
-  write_file(folder / "memory.bin", image);
+  write_file_atomically((folder / "memory.bin").string(), image);
   const auto beat = static_cast<size_t>(compiled.hardware.channel_bytes);
   std::string text;
   text.reserve(image.size() * 2 + image.size() / beat + 64);
@@ -230,15 +233,15 @@ void write_compiled(const CompiledModel& compiled, const ExampleRun& example,
     }
     text += '\n';
   }
-  write_file(folder / "memory.hex", text);
+  write_file_atomically((folder / "memory.hex").string(), text);
   text.clear();
-  for (const CompiledProgram* p : {&compiled.init, &compiled.step}) {
-    write_file(folder / (p->name + ".bin"), program_bytes(*p));
+  for (const CompiledProgram* p : programs(compiled)) {
+    write_file_atomically((folder / (p->name + ".bin")).string(), program_bytes(*p));
     text += fmt::format("; program {} at {:#x}\n{}\n", p->name, p->address,
                         isa::disassemble(p->words, p->symbols));
   }
-  write_file(folder / "program.txt", text);
-  write_file(folder / "manifest.json", manifest(compiled, example).dump(1) + "\n");
+  write_file_atomically((folder / "program.txt").string(), text);
+  write_file_atomically((folder / "manifest.json").string(), manifest(compiled, example).dump(1) + "\n");
 }
 
 }  // namespace pimllm

@@ -209,6 +209,8 @@ std::vector<Case> cases() {
   return list;
 }
 
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
 class MachineCase : public ::testing::TestWithParam<Case> {};
 
 TEST_P(MachineCase, EqualsGolden) {
@@ -240,6 +242,77 @@ TEST_P(Segments, EqualGolden) {
 
 INSTANTIATE_TEST_SUITE_P(Ring, Segments,
                          ::testing::Combine(::testing::Values(32, 64), ::testing::Values(1, 2, 4)));
+
+// Blocks of prompt tokens leave the same KV cache, states and logits as token by token.
+class Prefill : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Prefill, EqualsTokenByToken) {
+  const Case& c = GetParam();
+  const ModelWeights weights = make_random_model(c.config, test_seed());
+  const CompiledModel compiled = compile(weights, hardware_preset(c.hardware), c.options);
+  const auto block = static_cast<size_t>(c.options.prefill_tokens);
+  std::vector<int32_t> prompt;
+  for (int i = 0; i < c.tokens; ++i)
+    prompt.push_back(static_cast<int32_t>((i * 7 + 3) % c.config.vocab_size));
+  const auto machine = [&](bool blocks) {
+    Reference reference(compiled.hardware, compiled.golden.crossbar);
+    reference.load(compiled.segments);
+    reference.check_hazards();
+    reference.run(compiled.init.address);
+    size_t at = 0;
+    while (at + 1 < prompt.size()) {
+      const bool whole = blocks && at + block < prompt.size();
+      HostRegisters& host = reference.host();
+      host.token_in = static_cast<uint64_t>(prompt[at]);
+      host.arg = {kArgNoHead, 0, 0, 0};
+      for (size_t i = 1; whole && i < block; ++i) {
+        host.arg[1 + (i - 1) / 3] |= static_cast<uint64_t>(prompt[at + i]) << 16 * ((i - 1) % 3);
+      }
+      reference.run(whole ? compiled.prefill.address : compiled.step.address);
+      at += whole ? block : 1;
+      EXPECT_EQ(host.position, at);
+    }
+    reference.host().arg[0] = 0;
+    reference.host().token_in = static_cast<uint64_t>(prompt.back());
+    reference.host().tokens_left = 4;
+    reference.run(compiled.step.address);
+    return reference;
+  };
+  Reference one = machine(false);
+  Reference many = machine(true);
+  EXPECT_EQ(one.host().token_out, many.host().token_out);
+  const CompiledLayout& l = compiled.layout;
+  const auto bytes = [&](Reference& r, uint64_t address, size_t size) {
+    const auto part = r.memory(address, size);
+    return std::vector<uint8_t>(part.begin(), part.end());
+  };
+  const size_t cache = l.kv_head_bytes * static_cast<size_t>(c.config.layers * c.config.kv_heads);
+  EXPECT_EQ(bytes(one, l.kv_address, cache), bytes(many, l.kv_address, cache));
+  const size_t logits = 4 * static_cast<size_t>(c.config.vocab_size);
+  EXPECT_EQ(bytes(one, l.logits_address, logits), bytes(many, l.logits_address, logits));
+}
+
+std::vector<Case> prefill_cases() {
+  using C = ModelConfig;
+  const C bitnet = tiny_bitnet();
+  const C gpt2 = tiny_gpt2(Normalizer::kSoftmax);
+  return {
+      {"bitnet_two", "unit", bitnet, 19, {.prefill_tokens = 2}},
+      {"bitnet_four", "unit", with(bitnet, [](C& c) { c.layers = 1; }), 20, {.prefill_tokens = 4}},
+      {"gpt2", "unit", gpt2, 18, {.prefill_tokens = 2}},
+      {"consmax", "unit", tiny_gpt2(Normalizer::kConsmax), 18, {.prefill_tokens = 2}},
+      {"small", "small", small_bitnet_config(), 45, {.prefill_tokens = 8}},
+      {"small_consmax", "small", small_gpt2_config(Normalizer::kConsmax), 45, {.prefill_tokens = 4}},
+      {"paper",
+       "paper",
+       with(small_bitnet_config(), [](C& c) { c.context_length = 128; }),
+       90,
+       {.prefill_tokens = 8}},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Prefill, ::testing::ValuesIn(prefill_cases()),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 // The machine feeds its own tokens back, over program starts, and prompt tokens leave out the head.
 TEST(Machine, GreedyLoop) {
@@ -328,6 +401,8 @@ TEST(Compile, RefusesWithASentence) {
   refused(small_bitnet_config(), unit, {}, "crossbars of 16x16, the machine has 32");
   refused(tiny_bitnet(), unit, {.context = 25}, "expected 1..24, found 25");
   refused(tiny_bitnet(), unit, {.memory_base = 8}, "multiple of 4096");
+  refused(tiny_bitnet(), unit, {.prefill_tokens = 3}, "prefill tokens: expected 2, 4 or 8");
+  refused(tiny_bitnet(), unit, {.prefill_tokens = 8}, "prefill tokens: expected 2, 4 or 8");
   HardwareParameters h = unit;
   h.act_words = 64;
   refused(tiny_bitnet(), h, {}, "words of ACT, the machine has 64");

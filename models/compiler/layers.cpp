@@ -1,0 +1,475 @@
+// Parts of a token's way through the layers, for programs of one or several tokens.
+#include <fmt/format.h>
+
+#include "models/compiler/compiler_impl.hpp"
+
+namespace pimllm::compiler {
+
+Operand Compiler::record(int index, int query, int field) {
+  if (consmax()) return sc(r("scl"), index * record_words_ + query * kRecordWords + field);
+  return sc(0, scl_records_ + (index * c_.heads + query) * kRecordWords + field);
+}
+
+void Compiler::post(std::string_view semaphore, int times) {
+  const uint8_t t = temp();
+  li(t, times);
+  p_->begin_loop(t);
+  p_->post(s(semaphore));
+  p_->end_loop();
+}
+
+void Compiler::drain(std::string_view semaphore, int times) {
+  const uint8_t t = temp();
+  li(t, times);
+  p_->begin_loop(t);
+  p_->wait(s(semaphore));
+  p_->end_loop();
+}
+
+void Compiler::ring_advance(uint8_t reg) {
+  p_->addi(reg, reg, l_->slot_rows);
+  p_->andi(reg, reg, l_->ring_rows - 1);
+}
+
+// The first layer's constants and what stays over layers. The last load gives `constants`.
+void Compiler::load_states_and_constants() {
+  Program& p = *p_;
+  li(r("act"), act_const_);
+  li(r("scl"), scl_const_);
+  p.comment("a new sequence starts with its states");
+  const auto keep = p.make_label("keep_states");
+  p.branch(Opcode::kBnez, r("pos"), keep);
+  linear(Opcode::kLoadl, kModeSpaceScl, c_.layers * (c_.kv_heads + 1), a(0, scl_pers_), mem(m_pers_));
+  p.place(keep);
+  p.comment("resident constants, and those of the first layer");
+  linear(Opcode::kLoadl, kModeSpaceScl, kResidents, a(0), mem(m_scl_resident_));
+  linear(Opcode::kLoadl, 0, norm_words(d_words_), a(0, act_out_norm_), mem(m_act_resident_));
+  li(r("next_layer"), 0);
+  li(r("act"), act_const_ + act_const_words_);  // as if the buffers behind were in use
+  li(r("scl"), scl_const_ + scl_const_words_);
+  load_next_constants(0);
+  li(r("act"), act_const_);
+  li(r("scl"), scl_const_);
+}
+
+// Constants of layer r(next_layer) into the buffers that are not in use.
+void Compiler::load_next_constants(uint8_t wait) {
+  Program& p = *p_;
+  const uint8_t block = r("ptr");
+  p.muli(block, r("next_layer"), static_cast<int64_t>(act_const_stride_));
+  p.addi(block, block, static_cast<int64_t>(m_act_const_));
+  uint8_t other = temp();
+  li(other, 2 * act_const_ + act_const_words_);
+  p.sub(other, other, r("act"));
+  linear(Opcode::kLoadl, 0, act_const_words_, {other, 0}, {block, 0}, wait);
+  p.muli(block, r("next_layer"), static_cast<int64_t>(scl_const_stride_));
+  p.addi(block, block, static_cast<int64_t>(m_scl_const_));
+  other = temp();
+  li(other, 2 * scl_const_ + scl_const_words_);
+  p.sub(other, other, r("scl"));
+  if (tokens_ == 1) {
+    linear(Opcode::kLoadl, kModeSpaceScl, scl_const_words_, {other, 0}, {block, 0}, 0, s("constants"));
+    return;
+  }
+  // Every token has head records of its own.
+  for (int i = 0; i < tokens_ && record_words_ != 0; ++i) {
+    linear(Opcode::kLoadl, kModeSpaceScl, record_words_, a(other, i * record_words_), {block, 0});
+  }
+  linear(Opcode::kLoadl, kModeSpaceScl, scl_const_words_ - scl_scalars_, a(other, scl_scalars_),
+         mem(block, 4 * record_words_), 0, s("constants"));
+}
+
+// Registers of layer 0.
+void Compiler::layer_registers() {
+  li(r("kv_mem"), static_cast<int64_t>(l_->kv_address));
+  li(r("home_row"), static_cast<int64_t>(l_->kv_home_row));
+  li(r("home_kvs"), static_cast<int64_t>(l_->kv_home_scale));
+  li(r("states"), scl_pers_);
+  li(r("xbar"), 0);
+  li(r("layers_left"), c_.layers - 1);
+  li(r("next_layer"), c_.layers > 1 ? 1 : 0);
+}
+
+void Compiler::layer_next() {
+  Program& p = *p_;
+  p.comment("to the next layer");
+  const auto advance = [&](std::string_view name, int64_t by) { p.addi(r(name), r(name), by); };
+  advance("kv_mem", static_cast<int64_t>(l_->kv_head_bytes) * c_.kv_heads);
+  advance("home_row", int64_t{c_.kv_heads} * 2 * l_->tile_rows);
+  advance("home_kvs", 2 * c_.kv_heads);
+  advance("states", c_.kv_heads + 1);
+  advance("xbar", l_->crossbars_per_layer);
+  uint8_t t = temp();
+  li(t, 2 * act_const_ + act_const_words_);
+  p.sub(r("act"), t, r("act"));
+  t = temp();
+  li(t, 2 * scl_const_ + scl_const_words_);
+  p.sub(r("scl"), t, r("scl"));
+  // The layer after the last is the first again.
+  const auto end = p.make_label("layer_end");
+  advance("next_layer", 1);
+  advance("layers_left", -1);
+  p.branch(Opcode::kBnez, r("layers_left"), end);
+  li(r("next_layer"), 0);
+  p.place(end);
+}
+
+// Embedding row, its scale and the row of the position r(pos).
+void Compiler::load_token(const TokenPlaces& t, uint8_t token, uint8_t sig) {
+  Program& p = *p_;
+  const uint8_t row = r("ptr");
+  p.muli(row, token, static_cast<int64_t>(embedding_stride_));
+  p.addi(row, row, static_cast<int64_t>(m_embedding_));
+  linear(Opcode::kLoadl, 0, d8_words_, a(0, t.e8), {row, 0});
+  linear(Opcode::kLoadl, kModeSpaceScl, 1, a(0, t.s_row), mem(row, static_cast<int64_t>(embedding_scale_)));
+  const uint8_t position = r("dst");
+  p.muli(position, r("pos"), static_cast<int64_t>(position_stride_));
+  p.addi(position, position, static_cast<int64_t>(m_positions_));
+  linear(Opcode::kLoadl, 0, row_words_, a(0, t.row), {position, 0}, 0, sig);
+}
+
+void Compiler::embed(const TokenPlaces& t, uint8_t wait) {
+  const size_t pc = emit({.opcode = Opcode::kEmbed,
+                          .wait0 = wait,
+                          .mode = static_cast<uint8_t>(c_.rope ? 0 : 1),
+                          .count = static_cast<uint16_t>(d_words_),
+                          .a0 = a(0, t.e8),
+                          .a1 = c_.rope ? Operand{} : a(0, t.row),
+                          .a2 = a(0, t.x),
+                          .s0 = sc(0, t.s_row),
+                          .s2 = sc(0, kResidentX)});
+  tap("embedding", pc, Space::kAct, static_cast<uint64_t>(t.x * h_.act_bytes()), ElementType::kInt32);
+}
+
+// Norm, then Q, K and V in one projection.
+void Compiler::project_qkv(const TokenPlaces& t, uint8_t wait) {
+  const size_t pc = emit({.opcode = Opcode::kNorm,
+                          .wait0 = wait,
+                          .sig0 = s("to_pim"),
+                          .mode = norm_mode(),
+                          .count = static_cast<uint16_t>(d_words_),
+                          .a0 = a(0, t.x),
+                          .a1 = a(r("act"), k_attn_norm_),
+                          .a2 = a(0, t.n8),
+                          .s0 = sc(0, kResidentX),
+                          .s1 = scalar(kScalarAttnNorm),
+                          .s2 = sc(0, t.s_n8)});
+  layer_tap("attn_norm", pc, t.n8, ElementType::kInt8, t.s_n8);
+  emit({.opcode = Opcode::kXbar,
+        .wait0 = s("to_pim"),
+        .sig0 = s("from_pim"),
+        .count = static_cast<uint16_t>(att_words_ + 2 * kv_words_),
+        .a0 = a(0, t.n8),
+        .a1 = a(0, t.qkv),
+        .s0 = sc(r("xbar"), xbar_qkv_),
+        .s1 = sc(0, ceil_div(c_.d_model, h_.xbar_rows))});
+}
+
+namespace {
+
+constexpr uint8_t kAuxBias = 1;
+constexpr uint8_t kAuxRope = 2;
+constexpr uint8_t kToQ = 1 << 2;
+constexpr uint8_t kToK = 2 << 2;
+constexpr uint8_t kToV = 3 << 2;
+
+}  // namespace
+
+void Compiler::quantise_k(const TokenPlaces& t, uint8_t wait) {
+  const bool bias = k_bk_ >= 0;
+  const size_t pc = emit({.opcode = Opcode::kQuant,
+                          .wait0 = wait,
+                          .mode = static_cast<uint8_t>(head_mode() | kToK |
+                                                       (c_.rope ? kAuxRope
+                                                        : bias  ? kAuxBias
+                                                                : 0)),
+                          .count = static_cast<uint16_t>(kv_words_),
+                          .a0 = a(0, t.qkv + att_words_),
+                          .a1 = c_.rope ? a(0, t.row)
+                                : bias  ? a(r("act"), k_bk_)
+                                        : Operand{},
+                          .a2 = {r("home_row"), 0},
+                          .s0 = sc(0, t.s_n8),
+                          .s1 = scalar(kScalarK),
+                          .s2 = {r("home_kvs"), 0}});
+  TensorTap& k = tap("k", pc, Space::kKv, l_->kv_home_row, ElementType::kInt8);
+  k.kind = TensorTap::Kind::kOpenK;
+  k.per_layer = true;
+  k.layer_stride = static_cast<uint64_t>(c_.kv_heads * 2 * l_->tile_rows);
+  k.has_scale = true;
+  k.scale_address = l_->kv_home_scale;
+  k.scale_stride = 2;
+  k.scale_layer_stride = static_cast<uint64_t>(2 * c_.kv_heads);
+  k.order = heads_order(c_.kv_heads, c_.rope);
+}
+
+void Compiler::quantise_v(const TokenPlaces& t, uint8_t wait, uint8_t sig0, uint8_t sig1) {
+  const bool bias = k_bv_ >= 0;
+  const size_t pc = emit({.opcode = Opcode::kQuant,
+                          .wait0 = wait,
+                          .sig0 = sig0,
+                          .sig1 = sig1,
+                          .mode = static_cast<uint8_t>(head_mode() | kToV | (bias ? kAuxBias : 0)),
+                          .count = static_cast<uint16_t>(kv_words_),
+                          .a0 = a(0, t.qkv + att_words_ + kv_words_),
+                          .a1 = bias ? a(r("act"), k_bv_) : Operand{},
+                          .a2 = {r("home_row"), 0},
+                          .s0 = sc(0, t.s_n8),
+                          .s1 = {r("states"), 0},
+                          .s2 = {r("home_kvs"), 0}});
+  TensorTap& v =
+      tap("v", pc, Space::kKv, l_->kv_home_row + static_cast<uint64_t>(l_->tile_rows), ElementType::kInt8);
+  v.kind = TensorTap::Kind::kOpenV;
+  v.per_layer = true;
+  v.layer_stride = static_cast<uint64_t>(c_.kv_heads * 2 * l_->tile_rows);
+  v.has_scale = true;
+  v.scale_address = l_->kv_home_scale + 1;
+  v.scale_stride = 2;
+  v.scale_layer_stride = static_cast<uint64_t>(2 * c_.kv_heads);
+  v.order = heads_order(c_.kv_heads, false);
+}
+
+void Compiler::quantise_q(const TokenPlaces& t, int index, uint8_t sig0, uint8_t sig1) {
+  const bool bias = k_bq_ >= 0;
+  const size_t pc = emit({.opcode = Opcode::kQuant,
+                          .sig0 = sig0,
+                          .sig1 = sig1,
+                          .mode = static_cast<uint8_t>(head_mode() | kToQ |
+                                                       (c_.rope ? kAuxRope
+                                                        : bias  ? kAuxBias
+                                                                : 0)),
+                          .count = static_cast<uint16_t>(att_words_),
+                          .a0 = a(0, t.qkv),
+                          .a1 = c_.rope ? a(0, t.row)
+                                : bias  ? a(r("act"), k_bq_)
+                                        : Operand{},
+                          .a2 = a(0, t.q),
+                          .s0 = sc(0, t.s_n8),
+                          .s1 = scalar(kScalarQ),
+                          .s2 = record(index, 0)});
+  TensorTap& q = tap("q", pc, Space::kScr, static_cast<uint64_t>(t.q * 2 * cols_), ElementType::kInt8);
+  q.per_layer = true;
+  q.order = heads_order(c_.heads, c_.rope);
+  if (!consmax()) {
+    q.has_scale = true;
+    q.scale_address = static_cast<uint64_t>(scl_records_);
+    q.scale_stride = kRecordWords;
+  }
+}
+
+void Compiler::load_kv_tiles(int head, bool is_v) {
+  p_->comment(fmt::format("{} tiles of kv head {}", is_v ? "V" : "K", head));
+  emit({.opcode = Opcode::kLoadt,
+        .wait0 = s("ring_free"),
+        .sig0 = s("ring_full"),
+        .mode = isa::kModeCountRegister,
+        .count = r("tiles"),
+        .a0 = {r("dma_slot"), 0},
+        .a1 = mem(r("kv_mem"), static_cast<int64_t>(l_->kv_head_bytes) * head +
+                                   (is_v ? static_cast<int64_t>(l_->kv_v_offset) : 0)),
+        .s0 = sc(0, l_->tile_rows)});
+  ring_advance(r("dma_slot"));
+}
+
+void Compiler::softmax(Instruction in, int query, int index, int scores, int numerators, Operand scales) {
+  const int head = query / query_group_;
+  in.opcode = Opcode::kSoftmax;
+  in.mode = static_cast<uint8_t>((consmax() ? 1 : 0) | kModeOpen | isa::kModeCountRegister);
+  in.count = r("tokens");
+  in.a0 = a(0, scores);
+  in.a1 = a(0, numerators);
+  in.a2 = scales;
+  in.s0 = record(index, query);
+  in.s1 = sc(r("states"), 1 + head);
+  in.s2 = sc(r("home_kvs"), 2 * head);
+  const size_t pc = emit(in);
+  TensorTap& t =
+      tap("numerators", pc, Space::kScr, static_cast<uint64_t>(numerators) * static_cast<uint64_t>(2 * cols_),
+          ElementType::kUint16);
+  t.kind = TensorTap::Kind::kNumerators;
+  t.per_layer = true;
+  t.head = query;
+  if (!consmax()) {
+    t.has_scale = true;
+    t.scale_address = static_cast<uint64_t>(scl_records_ + query * kRecordWords + kRecordFactor);
+  }
+}
+
+// The open tiles to memory, if r(not_full) is 0. DMA knows that the layer's K and V are quantised.
+void Compiler::kv_store() {
+  Program& p = *p_;
+  p.comment("the open tile is full: to memory");
+  const auto skip = p.make_label("not_full");
+  p.branch(Opcode::kBnez, r("not_full"), skip);
+  const uint8_t tile = r("ptr");
+  const uint8_t scales = r("dst");
+  p.shli(tile, r("tiles"), log2_exact(head_dim_ * cols_));
+  p.add(tile, tile, r("kv_mem"));
+  p.shli(scales, r("tiles"), log2_exact(2 * h_.scr_bytes()));
+  p.add(scales, scales, r("kv_mem"));
+  for (int h = 0; h < c_.kv_heads; ++h) {
+    const int64_t base = static_cast<int64_t>(l_->kv_head_bytes) * h;
+    for (const bool is_v : {false, true}) {
+      emit({.opcode = Opcode::kStoret,
+            .a0 = a(r("home_row"), (2 * h + (is_v ? 1 : 0)) * l_->tile_rows),
+            .a1 = mem(tile, base + (is_v ? static_cast<int64_t>(l_->kv_v_offset) : 0)),
+            .s0 = sc(0, l_->tile_rows),
+            .s1 = {r("tiles"), 0}});
+    }
+    linear(Opcode::kStorel, kModeSpaceKvs, 2, a(r("home_kvs"), 2 * h),
+           mem(scales, base + static_cast<int64_t>(l_->kv_scale_offset)));
+  }
+  p.place(skip);
+}
+
+void Compiler::join_and_project(const TokenPlaces& t, int index, uint8_t wait) {
+  size_t pc = emit({.opcode = Opcode::kJoin,
+                    .wait0 = wait,
+                    .mode = head_mode(),
+                    .count = static_cast<uint16_t>(att_words_),
+                    .a0 = a(0, t.planes),
+                    .a2 = a(0, t.att),
+                    .s0 = record(index, 0, kRecordFactor)});
+  layer_tap("att", pc, t.att, ElementType::kInt32).order = heads_order(c_.heads, false);
+  if (c_.sub_norms) {
+    pc = emit({.opcode = Opcode::kNorm,
+               .sig0 = s("to_pim"),
+               .mode = norm_mode(),
+               .count = static_cast<uint16_t>(att_words_),
+               .a0 = a(0, t.att),
+               .a1 = a(r("act"), k_attn_sub_),
+               .a2 = a(0, t.a8),
+               .s0 = sc(0, kResidentAtt),
+               .s1 = scalar(kScalarAttnSub),
+               .s2 = sc(0, t.s_a8)});
+  } else {
+    pc = emit({.opcode = Opcode::kQuant,
+               .sig0 = s("to_pim"),
+               .mode = kQuantOneGroup,
+               .count = static_cast<uint16_t>(att_words_),
+               .a0 = a(0, t.att),
+               .a2 = a(0, t.a8),
+               .s0 = sc(0, kResidentAtt),
+               .s1 = sc(0, kResidentOne),
+               .s2 = sc(0, t.s_a8)});
+  }
+  layer_tap("attn_sub_norm", pc, t.a8, ElementType::kInt8, t.s_a8).order = heads_order(c_.heads, false);
+  pc = emit({.opcode = Opcode::kXbar,
+             .wait0 = s("to_pim"),
+             .sig0 = s("from_pim"),
+             .count = static_cast<uint16_t>(d_words_),
+             .a0 = a(0, t.a8),
+             .a1 = a(0, t.o),
+             .s0 = sc(r("xbar"), xbar_o_),
+             .s1 = sc(0, ceil_div(c_.heads * head_dim_, h_.xbar_rows))});
+  layer_tap("attn_output", pc, t.o, ElementType::kInt32);
+}
+
+void Compiler::add_attention(const TokenPlaces& t) {
+  const bool bias = k_bo_ >= 0;
+  const size_t pc = emit({.opcode = Opcode::kResadd,
+                          .wait0 = s("from_pim"),
+                          .mode = static_cast<uint8_t>(bias ? 1 : 0),
+                          .count = static_cast<uint16_t>(d_words_),
+                          .a0 = a(0, t.o),
+                          .a1 = bias ? a(r("act"), k_bo_) : Operand{},
+                          .a2 = a(0, t.x),
+                          .s0 = sc(0, t.s_a8),
+                          .s1 = scalar(kScalarO),
+                          .s2 = sc(0, kResidentX)});
+  layer_tap("resid_attn", pc, t.x, ElementType::kInt32);
+}
+
+void Compiler::project_ffn(const TokenPlaces& t) {
+  size_t pc = emit({.opcode = Opcode::kNorm,
+                    .sig0 = s("to_pim"),
+                    .mode = norm_mode(),
+                    .count = static_cast<uint16_t>(d_words_),
+                    .a0 = a(0, t.x),
+                    .a1 = a(r("act"), k_ffn_norm_),
+                    .a2 = a(0, t.n8),
+                    .s0 = sc(0, kResidentX),
+                    .s1 = scalar(kScalarFfnNorm),
+                    .s2 = sc(0, t.s_n8)});
+  layer_tap("ffn_norm", pc, t.n8, ElementType::kInt8, t.s_n8);
+  pc = emit({.opcode = Opcode::kXbar,
+             .wait0 = s("to_pim"),
+             .sig0 = s("from_pim"),
+             .count = static_cast<uint16_t>(ffn_words_),
+             .a0 = a(0, t.n8),
+             .a1 = a(0, t.ffn),
+             .s0 = sc(r("xbar"), xbar_up_),
+             .s1 = sc(0, ceil_div(c_.d_model, h_.xbar_rows))});
+  if (c_.gated) layer_tap("ffn_gate", pc, t.ffn, ElementType::kInt32);
+  layer_tap("ffn_up", pc, t.ffn + ffn_words_ - f_words_, ElementType::kInt32);
+}
+
+void Compiler::activate_and_project(const TokenPlaces& t) {
+  const bool bias = k_bup_ >= 0;
+  const auto function = static_cast<uint8_t>(c_.activation == Activation::kRelu    ? 0
+                                             : c_.activation == Activation::kRelu2 ? 1
+                                             : c_.activation == Activation::kSilu  ? 2
+                                                                                   : 3);
+  size_t pc = emit({.opcode = Opcode::kActfn,
+                    .wait0 = s("from_pim"),
+                    .mode = static_cast<uint8_t>(function | (c_.gated ? 4 : 0) | (bias ? 8 : 0)),
+                    .count = static_cast<uint16_t>(f_words_),
+                    .a0 = a(0, t.ffn),
+                    .a1 = c_.gated ? a(0, t.ffn + f_words_)
+                          : bias   ? a(r("act"), k_bup_)
+                                   : Operand{},
+                    .a2 = a(0, t.h),
+                    .s0 = sc(0, t.s_n8),
+                    .s1 = scalar(c_.gated ? kScalarGate : kScalarUp),
+                    .s2 = sc(0, t.s_h)});
+  layer_tap("act", pc, t.h, ElementType::kInt32, t.s_h);
+  if (c_.sub_norms) {
+    pc = emit({.opcode = Opcode::kNorm,
+               .sig0 = s("to_pim"),
+               .mode = norm_mode(),
+               .count = static_cast<uint16_t>(f_words_),
+               .a0 = a(0, t.h),
+               .a1 = a(r("act"), k_ffn_sub_),
+               .a2 = a(0, t.h8),
+               .s0 = sc(0, t.s_h),
+               .s1 = scalar(kScalarFfnSub),
+               .s2 = sc(0, t.s_h8)});
+  } else {
+    pc = emit({.opcode = Opcode::kQuant,
+               .sig0 = s("to_pim"),
+               .mode = kQuantOneGroup,
+               .count = static_cast<uint16_t>(f_words_),
+               .a0 = a(0, t.h),
+               .a2 = a(0, t.h8),
+               .s0 = sc(0, t.s_h),
+               .s1 = sc(0, kResidentOne),
+               .s2 = sc(0, t.s_h8)});
+  }
+  layer_tap("ffn_sub_norm", pc, t.h8, ElementType::kInt8, t.s_h8);
+  pc = emit({.opcode = Opcode::kXbar,
+             .wait0 = s("to_pim"),
+             .sig0 = s("from_pim"),
+             .count = static_cast<uint16_t>(d_words_),
+             .a0 = a(0, t.h8),
+             .a1 = a(0, t.down),
+             .s0 = sc(r("xbar"), xbar_down_),
+             .s1 = sc(0, ceil_div(c_.d_ff, h_.xbar_rows))});
+  layer_tap("ffn_down", pc, t.down, ElementType::kInt32);
+}
+
+void Compiler::add_ffn(const TokenPlaces& t) {
+  const bool bias = k_bdown_ >= 0;
+  const size_t pc = emit({.opcode = Opcode::kResadd,
+                          .wait0 = s("from_pim"),
+                          .mode = static_cast<uint8_t>(bias ? 1 : 0),
+                          .count = static_cast<uint16_t>(d_words_),
+                          .a0 = a(0, t.down),
+                          .a1 = bias ? a(r("act"), k_bdown_) : Operand{},
+                          .a2 = a(0, t.x),
+                          .s0 = sc(0, t.s_h8),
+                          .s1 = scalar(kScalarDown),
+                          .s2 = sc(0, kResidentX)});
+  layer_tap("resid_ffn", pc, t.x, ElementType::kInt32);
+}
+
+}  // namespace pimllm::compiler
