@@ -66,13 +66,13 @@ module array_unit
   logic decoded_empty, ld_valid, seq_valid, dr_valid, ld_pop, seq_pop, dr_pop;
   logic cmd_take, cmd_push, halt_q, empty_done_q, err_q;
   isa_pkg::error_e decoded_error, err_code_q;
-  logic drain_busy, drain_done, ring_busy;
+  logic drain_busy, drain_done, ring_busy, chain_busy;
   logic loader_bad, seq_bad, drain_bad, bank_bad_q, any_bad;
 
   array_decode #(
-    .ArrayRows,
-    .ArrayCols,
-    .GroupBanks
+    .ArrayRows(ArrayRows),
+    .ArrayCols(ArrayCols),
+    .GroupBanks(GroupBanks)
   ) u_decode (
     .cmd_i,
     .cmd_o  (decoded),
@@ -143,10 +143,10 @@ module array_unit
   logic [2*ArrayCols-1:0][7:0] fill_data;
 
   array_loader #(
-    .ArrayRows,
-    .ArrayCols,
-    .GroupBanks,
-    .ScrWords
+    .ArrayRows(ArrayRows),
+    .ArrayCols(ArrayCols),
+    .GroupBanks(GroupBanks),
+    .ScrWords(ScrWords)
   ) u_loader (
     .clk_i,
     .rst_ni,
@@ -173,10 +173,10 @@ module array_unit
   logic seq_first, seq_clear, seq_sweep_end, seq_cmd_last, seq_bad_base, take;
 
   array_seq #(
-    .ArrayCols,
-    .GroupBanks,
-    .Groups,
-    .KvRows
+    .ArrayCols(ArrayCols),
+    .GroupBanks(GroupBanks),
+    .Groups(Groups),
+    .KvRows(KvRows)
   ) u_seq (
     .clk_i,
     .rst_ni,
@@ -204,7 +204,7 @@ module array_unit
   logic need_0;
   logic north_q, north_s;
   logic [HeadLgWidth-1:0] lg_heads_q, lg_heads_s;
-  logic start, freeze, adv, chain_busy;
+  logic start, freeze, adv;
   logic hold_switch, hold_operand, hold_output;
   logic direct, sweep_end, token_q, token_direct_q, room;
   logic [StageWidth-1:0] token_stage_q, token_stages_q, stages;
@@ -413,8 +413,8 @@ module array_unit
     end
 
     array_feeder #(
-      .ArrayCols,
-      .GroupBanks
+      .ArrayCols(ArrayCols),
+      .GroupBanks(GroupBanks)
     ) u_feeder (
       .clk_i,
       .rst_ni,
@@ -461,8 +461,8 @@ module array_unit
       assign from_above = north_1_q ? Row > 0 : (StageWidth'(g) & ((StageWidth'(1) << lg_heads_1_q) - StageWidth'(1))) != '0;
 
       array_row #(
-        .ArrayCols,
-        .GateForm
+        .ArrayCols(ArrayCols),
+        .GateForm(GateForm)
       ) u_row (
         .clk_i,
         .rst_ni,
@@ -517,14 +517,14 @@ module array_unit
     end
   end
 
-  logic dr_rd_req;
+  logic dr_rd_req, rd_drain, ld_waits_q;
   logic [ScrAddrWidth-1:0] dr_rd_addr;
 
   array_drain #(
-    .ArrayCols,
-    .GroupBanks,
-    .Groups,
-    .ScrWords
+    .ArrayCols(ArrayCols),
+    .GroupBanks(GroupBanks),
+    .Groups(Groups),
+    .ScrWords(ScrWords)
   ) u_drain (
     .clk_i,
     .rst_ni,
@@ -552,8 +552,6 @@ module array_unit
   );
 
   // ---- SCR read port: the drain first, unless a request of the loader is waiting for its grant ----
-  logic rd_drain, ld_waits_q;
-
   assign rd_drain = dr_rd_req && !ld_waits_q;
   assign scr_rd_req_o = dr_rd_req || ld_req;
   assign scr_rd_addr_o = rd_drain ? dr_rd_addr : ld_addr;
