@@ -188,14 +188,12 @@ void Reference::write_bytes(Space space, uint64_t byte, std::span<const uint8_t>
     const size_t at = checked(space, word, 1) + (space == Space::kKv ? bank * words(space) * size : 0);
     std::copy_n(data.begin() + static_cast<std::ptrdiff_t>(done), n,
                 spaces_[index_of(space)].begin() + static_cast<std::ptrdiff_t>(at + offset));
-    Write* write = nullptr;
-    if (!writes_->empty() && writes_->back().space == space && writes_->back().bank == bank &&
-        writes_->back().address == word) {
-      write = &writes_->back();
-    } else {
+    // One Write a word, however many parts it comes in.
+    const uint64_t key = static_cast<uint64_t>(space) << 60 | static_cast<uint64_t>(bank) << 48 | word;
+    const auto [slot, added] = written_.emplace(key, writes_->size());
+    if (added)
       writes_->push_back({space, bank, word, std::vector<uint8_t>(size), std::vector<uint8_t>(size)});
-      write = &writes_->back();
-    }
+    Write* write = &(*writes_)[slot->second];
     for (size_t i = 0; i < n; ++i) {
       write->bytes[offset + i] = data[done + i];
       write->mask[offset + i] = 1;
@@ -229,7 +227,8 @@ void Reference::write_scl(uint64_t word, uint32_t value, size_t defined) {
   std::array<uint8_t, 4> data{};
   put32(data.data(), value);
   write_bytes(Space::kScl, 4 * word, data);
-  for (size_t i = defined; i < 4; ++i) writes_->back().mask[i] = 0;
+  Write& write = (*writes_)[written_.at(static_cast<uint64_t>(Space::kScl) << 60 | word)];
+  for (size_t i = defined; i < 4; ++i) write.mask[i] = 0;
 }
 
 // --- execution
@@ -238,6 +237,7 @@ void Reference::write_scl(uint64_t word, uint32_t value, size_t defined) {
 std::vector<Write> Reference::execute(const UnitCommand& cmd) {
   std::vector<Write> writes;
   writes_ = &writes;
+  written_.clear();
   switch (cmd.opcode) {
     case Opcode::kLoadt:
       load_tiles(cmd);
@@ -699,7 +699,9 @@ void Reference::quantise(const UnitCommand& cmd) {
         write_bytes(Space::kKvs, word * word_bytes(Space::kKvs) + 4 * token, packed);
         if (v) {
           const uint64_t eref = cmd.s1 + 1 + h;
-          write_scl(eref, static_cast<uint32_t>(next_eref(sign16(read_scl(eref)), scale)), 2);
+          const int before = sign16(read_scl(eref));
+          const int now = next_eref(before, scale);
+          if (now != before) write_scl(eref, static_cast<uint32_t>(now), 2);
         }
       }
     }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "golden/crossbar.hpp"
@@ -167,6 +168,7 @@ class Reference {
   std::map<size_t, isa::Instruction> decoded_;
 
   std::vector<Write>* writes_ = nullptr;
+  std::unordered_map<uint64_t, size_t> written_;  // space, bank, word -> place in *writes_
   std::unique_ptr<HazardChecker> hazards_;
 };
 
