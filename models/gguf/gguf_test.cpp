@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -24,7 +26,7 @@ using Bytes = std::vector<uint8_t>;
 uint64_t seed() {
   const char* text = std::getenv("PIMLLM_SEED");
   const uint64_t value = text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
-  ::testing::Test::RecordProperty("seed", std::to_string(value));
+  std::printf("seed %llu\n", static_cast<unsigned long long>(value));
   return value;
 }
 

@@ -222,7 +222,7 @@ Tensor Network::forward(const Tensor& ids) const {
     if (config_.sub_norms) a = norm(a, block + "attn_sub_norm");
     x = x + project(a, block + "attn_output");
     Tensor h = project(norm(x, block + "ffn_norm"), block + "ffn_up");
-    h = config_.gated ? gated_relu2(h) : torch::gelu(h, "tanh");
+    h = config_.gated ? gated_relu2(h) : tanh_gelu(h);
     if (config_.sub_norms) h = norm(h, block + "ffn_sub_norm");
     x = x + project(h, block + "ffn_down");
   }

@@ -43,4 +43,7 @@ torch::Tensor attend(const torch::autograd::variable_list& qkv, const torch::Ten
 // h [rows, 2 * n], gate first -> relu(gate)^2 * up [rows, n].
 torch::Tensor gated_relu2(const torch::Tensor& h);
 
+// The tanh form. x [rows, n].
+torch::Tensor tanh_gelu(const torch::Tensor& x);
+
 }  // namespace pimllm::train

@@ -87,6 +87,7 @@ TEST(Ops, LinearAndActivationMatchLibtorch) {
   torch::manual_seed(4);
   const Tensor h = leaf({6, 16});
   expect_all_close(gated_relu2(h), torch::relu(h.narrow(1, 0, 8)).square() * h.narrow(1, 8, 8), {h});
+  expect_all_close(tanh_gelu(h), torch::gelu(h, "tanh"), {h});
   const Tensor x = leaf({6, 16});
   const Tensor w = leaf({8, 16});
   const Tensor bias = leaf({8});
