@@ -797,6 +797,7 @@ void Reference::start(uint64_t program_base) {
   semaphores_ = {};
   loops_.clear();
   decoded_.clear();
+  host_.token_count = 0;
   if (hazards_) hazards_->sync();
 }
 

@@ -71,7 +71,7 @@ class Reference {
 
   // --- the scheduler, in program order ---
 
-  // Starts at an address; registers and semaphores are zero.
+  // Starts at an address; registers, semaphores and the count of tokens are zero.
   void start(uint64_t program_base);
   // Runs scheduler instructions up to the next unit instruction and takes and gives its semaphores; nothing
   // at HALT. Throws Error if program order is not a legal order (a semaphore is empty), on overflow, and for

@@ -335,7 +335,7 @@ TEST(Machine, GreedyLoop) {
       reference.run(compiled.step.address);
       EXPECT_EQ(reference.host().position, i + 1);
     }
-    EXPECT_EQ(reference.host().token_count, static_cast<uint64_t>(12 * sequence));
+    EXPECT_EQ(reference.host().token_count, 0U);  // since the start of the program
     reference.host().token_in = static_cast<uint64_t>(prompt.back());
     reference.host().arg[0] = 0;
     reference.host().tokens_left = 11;
@@ -345,7 +345,7 @@ TEST(Machine, GreedyLoop) {
     reference.run(compiled.step.address);
     for (; produced < 12; ++produced) token = argmax(golden.step(token));
     EXPECT_EQ(reference.host().token_out, static_cast<uint64_t>(token));
-    EXPECT_EQ(reference.host().token_count, static_cast<uint64_t>(12 * (sequence + 1)));
+    EXPECT_EQ(reference.host().token_count, 12U);
     EXPECT_EQ(reference.host().tokens_left, 0U);
     EXPECT_EQ(reference.host().position, prompt.size() - 1 + 12);
   }
