@@ -14,7 +14,9 @@ module vector_check
   parameter int unsigned KvsWords = 128,
   parameter int unsigned SclWords = 256
 ) (
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
   input  unit_cmd_t cmd_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   output logic      bad_operand_o,
   output logic      bad_address_o
 );

@@ -23,7 +23,9 @@ module vector_issue
   input  logic                        rst_ni,
   input  logic                        start_i,        // of a batch; the inputs below are stable from the next cycle on
   input  logic                        first_batch_i,  // with start_i
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
   input  unit_cmd_t                   cmd_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   input  logic [15:0]                 base_chunk_i,   // first chunk of the batch
   input  logic [15:0]                 head_mask_i,    // chunks of a head, less one
   input  logic [2:0]                  heads_i,        // in the batch
@@ -90,12 +92,8 @@ module vector_issue
   logic [15:0] chunk, in_head;
   logic from_scr, gnt, req, clear, step_end, chunk_end, head_last, pass_end;
 
-  function automatic step_e first_step(input pass_t p);
-    return p.has_g ? StepG : p.has_b ? StepB : StepX;
-  endfunction
-
-  assign pass = pass_of(cmd_i.opcode, cmd_i.mode, pass_q);
-  assign step_first = first_step(pass);
+  assign pass = pass_of(cmd_i.opcode, cmd_i.mode[3:0], pass_q);
+  assign step_first = pass.has_g ? StepG : pass.has_b ? StepB : StepX;
   assign step = mid_q ? step_q : step_first;
   assign chunk = fresh_q ? base_chunk_i : chunk_q;
   assign in_head = chunk & head_mask_i;
@@ -230,17 +228,17 @@ module vector_issue
   logic flight_fires, held_fires;  // for sure in the next cycle
   logic next_open;
 
-  function automatic logic is_ready(input chunk_t c, input logic init_done,
-                                    input logic [GroupIdxWidth-1:0] count);
-    unique case (c.need)
+  function automatic logic is_ready(input need_e need, input logic [GroupIdxWidth-1:0] threshold,
+                                    input logic init_done, input logic [GroupIdxWidth-1:0] count);
+    unique case (need)
       NeedInit: return init_done;
-      NeedPrev, NeedSlot: return count > c.threshold;
+      NeedPrev, NeedSlot: return count > threshold;
       default: return 1'b1;
     endcase
   endfunction
 
   assign fire_o = held_valid_q && en_i && gap_q == '0 && !(held_q.aligned && odd_q) &&
-      is_ready(held_q, init_done_i, ready_count_i);
+      is_ready(held_q.need, held_q.threshold, init_done_i, ready_count_i);
 
   always_comb begin
     gap_next = gap_q;
@@ -256,8 +254,9 @@ module vector_issue
 
   assign next_open = en_next_i && gap_next == '0;
   assign flight_fires = next_open && !(flight_q.aligned && odd_next) &&
-      is_ready(flight_q, init_done_i, ready_count_i);
-  assign held_fires = next_open && !(held_q.aligned && odd_next) && is_ready(held_q, init_done_i, ready_count_i);
+      is_ready(flight_q.need, flight_q.threshold, init_done_i, ready_count_i);
+  assign held_fires = next_open && !(held_q.aligned && odd_next) &&
+      is_ready(held_q.need, held_q.threshold, init_done_i, ready_count_i);
   assign clear = !(held_valid_q && !fire_o && !held_fires) && !(flight_valid_q && !flight_fires);
 
   always_ff @(posedge clk_i) begin

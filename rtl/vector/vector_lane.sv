@@ -69,7 +69,9 @@ module vector_lane
 
   // --- C ---
   // rsh(hi * 256 + lo, 4): the low bits of hi * 256 do not take part in the rounding.
+  /* verilator lint_off UNUSEDSIGNAL */  // rounded bits are dropped
   logic signed [32:0] low_plane;
+  /* verilator lint_on UNUSEDSIGNAL */
   logic signed [36:0] joined;
   assign low_plane = 33'(x_q) + 33'sd8;
   assign joined = 37'($signed({g_q, 4'd0})) + 37'($signed(low_plane[32:4]));

@@ -1,8 +1,8 @@
 // Takes finished chunks and writes them: int32 or bytes to ACT, bytes to SCR, columns and rows of the open KV tile.
 //
-// Chunks come in the order of the vector, so the position is counted here. A chunk takes one write, a K chunk VecLanes /
-// GroupBanks (one a row of the tile). A buffer of two chunks; room_next_o says, without a look at the grants, that one
-// more fits in the next cycle.
+// Chunks come in the order of the vector, so the position is counted here. A chunk takes one write, a K chunk
+// VecLanes / GroupBanks (one a row of the tile). A buffer of two chunks; room_next_o says, without a look at the
+// grants, that one more fits in the next cycle.
 `include "assert.svh"
 
 module vector_output
@@ -23,7 +23,9 @@ module vector_output
   input  logic                        clk_i,
   input  logic                        rst_ni,
   input  logic                        start_i,  // of an instruction; cmd_i and dest_i are stable from the next cycle on
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
   input  unit_cmd_t                   cmd_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   input  dest_e                       dest_i,
   input  logic [15:0]                 head_mask_i,
   input  logic                        push_i,

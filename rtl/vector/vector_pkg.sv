@@ -306,7 +306,7 @@ package vector_pkg;
     return p;
   endfunction
 
-  function automatic pass_t pass_of(input isa_pkg::opcode_e opcode, input logic [6:0] mode,
+  function automatic pass_t pass_of(input isa_pkg::opcode_e opcode, input logic [3:0] mode,
                                     input logic [PassWidth-1:0] index);
     unique case (opcode)
       isa_pkg::OpNorm: return norm_pass(mode[0], index);

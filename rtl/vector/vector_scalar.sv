@@ -1,5 +1,5 @@
-// Scales of the vector unit: loads an instruction's scales, turns the results of the reduction trees into the shifts and
-// factors that the next pass needs, and writes the scales of what comes out. One scale operation a cycle.
+// Scales of the vector unit: loads an instruction's scales, turns the results of the reduction trees into the shifts
+// and factors that the next pass needs, and writes the scales of what comes out. One scale operation a cycle.
 //
 // For each batch: load and initial products (overlapped with the first pass), then one short program per (pass, head)
 // in the order in which the reductions arrive; ready_count_o counts those whose results the pipeline will find in time.
@@ -18,7 +18,9 @@ module vector_scalar
   input  logic                        rst_ni,
   input  logic                        start_i,        // of a batch; the inputs below are stable from the next cycle on
   input  logic                        first_batch_i,  // with start_i
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
   input  unit_cmd_t                   cmd_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   input  logic [15:0]                 base_head_i,
   input  logic [2:0]                  heads_i,
   output logic                        busy_o,
@@ -179,7 +181,8 @@ module vector_scalar
   sf_t alu_a, alu_b, alu_y, out_scale;
   always_comb begin
     unique case (1'b1)
-      is_quant && aux == AuxRope: out_scale = sf_pkg::sf_shift(s_q, 16'($signed({1'b0, first_d_o[slot_q]})) - RopeFraction);
+      is_quant && aux == AuxRope:
+        out_scale = sf_pkg::sf_shift(s_q, $signed({11'd0, first_d_o[slot_q]}) - RopeFraction);
       (is_quant && aux == AuxBias) || (is_norm && layer): out_scale = sf_pkg::sf_pow2(-FractionOperand);
       default: out_scale = s_q;
     endcase
@@ -452,13 +455,13 @@ module vector_scalar
   end
 
   // --- common factor and shift ---
-  sf_t x_scale;
+  logic signed [15:0] x_exponent;
   logic signed [17:0] common_shift;
-  assign x_scale = cmd_i.opcode == isa_pkg::OpResadd ? ld_q[2] : ld_q[1];
+  assign x_exponent = cmd_i.opcode == isa_pkg::OpResadd ? ld_q[2].e : ld_q[1].e;
   always_comb begin
     unique case (cmd_i.opcode)
-      isa_pkg::OpResadd, isa_pkg::OpEmbed:  // F = -(x_scale.e + 15)
-        common_shift = 18'(x_scale.e) - 18'(sf_pkg::ExpOfOne) - 18'(s_q.e);
+      isa_pkg::OpResadd, isa_pkg::OpEmbed:  // F = -(x_exponent + 15)
+        common_shift = 18'(x_exponent) - 18'(sf_pkg::ExpOfOne) - 18'(s_q.e);
       isa_pkg::OpActfn: common_shift = 18'(sf_pkg::scale_shift(s_q.e, FractionGate));
       default: common_shift = 18'(sf_pkg::scale_shift(s_q.e, FractionOperand));
     endcase
@@ -467,7 +470,9 @@ module vector_scalar
   assign scale_o = s_q;
 
   // --- writes ---
+  /* verilator lint_off UNUSEDSIGNAL */  // checked to be in range
   logic [15:0] scl_addr, kvs_addr;
+  /* verilator lint_on UNUSEDSIGNAL */
   always_comb begin
     scl_addr = cmd_i.s2[15:0];
     if (is_quant && dest == QuantAct) scl_addr = cmd_i.s2[15:0] + head;

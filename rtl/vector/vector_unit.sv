@@ -129,10 +129,10 @@ module vector_unit
   assign done = batch_done && last_batch;
   assign done_o = done;
 
-  function automatic dest_e dest_of(input unit_cmd_t cmd);
-    if (cmd.opcode == isa_pkg::OpNorm) return cmd.mode[1] ? DestScrBytes : DestActBytes;
-    if (cmd.opcode != isa_pkg::OpQuant) return DestAct;
-    unique case (quant_dest_e'(cmd.mode[3:2]))
+  function automatic dest_e dest_of(input isa_pkg::opcode_e opcode, input logic to_scr, input quant_dest_e quant);
+    if (opcode == isa_pkg::OpNorm) return to_scr ? DestScrBytes : DestActBytes;
+    if (opcode != isa_pkg::OpQuant) return DestAct;
+    unique case (quant)
       QuantQuery: return DestScrBytes;
       QuantKey: return DestKey;
       QuantValue: return DestValue;
@@ -154,7 +154,7 @@ module vector_unit
   always_ff @(posedge clk_i) begin
     if (take) begin
       cmd_q <= cmd_i;
-      dest_q <= dest_of(cmd_i);
+      dest_q <= dest_of(cmd_i.opcode, cmd_i.mode[1], quant_dest_e'(cmd_i.mode[3:2]));
       head_mask_q <= one_group ? '1 : (16'd1 << cmd_i.mode[6:4]) - 16'd1;
       base_chunk_q <= '0;
       base_head_q <= '0;
@@ -172,8 +172,10 @@ module vector_unit
   logic [GroupIdxWidth-1:0] ready_count;
   logic cap_x, cap_g, cap_b;
   src_e cap_src;
+  /* verilator lint_off UNUSEDSIGNAL */  // each is for one relation of lanes and columns
   logic [WordWidth-1:0] cap_word;
   logic [PartWidth-1:0] cap_part;
+  /* verilator lint_on UNUSEDSIGNAL */
   logic [1:0] cap_quarter;
   stage_t fire_stage;
 
@@ -236,7 +238,8 @@ module vector_unit
       (c_valid_q && c_q.route == RouteScale);
   assign to_a_c = chunk_through && c_q.route == RouteShort;
   // Of two beats the first goes on, or, in RoPE, the second.
-  assign to_a_p = p_valid_q && (p_q.beats == BeatRope) == p_q.beat && (p_q.max_a || p_q.max_w || p_q.out || p_q.loop != LoopNone);
+  assign to_a_p = p_valid_q && (p_q.beats == BeatRope) == p_q.beat &&
+      (p_q.max_a || p_q.max_w || p_q.out || p_q.loop != LoopNone);
   assign w_loop = w_valid_q && w_q.loop != LoopNone;
   assign to_a_w = w_loop && w_q.loop == LoopQuant;
   assign to_a_s = s_valid_q;
@@ -501,7 +504,9 @@ module vector_unit
   end
 
   // --- reductions ----------------------------------------------------------------------------------------------------
+  /* verilator lint_off UNUSEDSIGNAL */  // only the position counts here
   stage_t max_stage;
+  /* verilator lint_on UNUSEDSIGNAL */
   logic [31:0] logit_id_q, logit_left_q;
   logic [CountWidth-1:0] logit_lanes;
   assign max_stage = max_a ? a_q : max_w ? w_q : c_q;

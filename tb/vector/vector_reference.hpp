@@ -76,8 +76,9 @@ inline void VectorReference::norm(const UnitCmd& cmd, VectorMemory& m) {
     t = rms_norm_into(x, scale(m, cmd.s0), p, q);
   }
   const bool to_scr = (cmd.mode & 2) != 0;
-  const auto out = to_scr ? m.scr.as<int8_t>().subspan(static_cast<size_t>(cmd.a2) * 2 * static_cast<size_t>(shape_.cols))
-                          : m.act.as<int8_t>().subspan(cmd.a2 * m.act.word_bytes());
+  const auto out =
+      to_scr ? m.scr.as<int8_t>().subspan(static_cast<size_t>(cmd.a2) * 2 * static_cast<size_t>(shape_.cols))
+             : m.act.as<int8_t>().subspan(cmd.a2 * m.act.word_bytes());
   std::copy(q.begin(), q.end(), out.begin());
   set_scale(m, cmd.s2, t);
 }
@@ -116,14 +117,19 @@ inline void VectorReference::quantize(const UnitCmd& cmd, VectorMemory& m) {
       for (size_t i = 0; i < dim; ++i) q[i] = i % 2 == 0 ? q_lo[i / 2] : q_hi[i / 2];
     }
     if (dest == 0) {
-      std::copy(q.begin(), q.end(), m.act.as<int8_t>().begin() + static_cast<std::ptrdiff_t>(cmd.a2 * m.act.word_bytes() + h * dim));
+      std::copy(
+          q.begin(), q.end(),
+          m.act.as<int8_t>().begin() + static_cast<std::ptrdiff_t>(cmd.a2 * m.act.word_bytes() + h * dim));
       set_scale(m, cmd.s2 + h, t);
     } else if (dest == 1) {
-      std::copy(q.begin(), q.end(), m.scr.as<int8_t>().begin() + static_cast<std::ptrdiff_t>(cmd.a2 * 2 * cols + h * dim));
+      std::copy(q.begin(), q.end(),
+                m.scr.as<int8_t>().begin() + static_cast<std::ptrdiff_t>(cmd.a2 * 2 * cols + h * dim));
       set_scale(m, cmd.s2 + 8 * h, t);
     } else {
-      // Memory order of a tile: K [dim][C tokens], V [C tokens][dim], a row of the group holds channel_bytes of it.
-      const size_t base = group * static_cast<size_t>(shape_.kv_rows) + cmd.a2 + 2 * h * tile_rows + (dest == 3 ? tile_rows : 0);
+      // Memory order of a tile: K [dim][C tokens], V [C tokens][dim], a row of the group holds channel_bytes
+      // of it.
+      const size_t base = group * static_cast<size_t>(shape_.kv_rows) + cmd.a2 + 2 * h * tile_rows +
+                          (dest == 3 ? tile_rows : 0);
       const auto tile = m.kv.as<int8_t>().subspan(base * m.kv.word_bytes());
       for (size_t d = 0; d < dim; ++d) tile[dest == 2 ? d * cols + column : column * dim + d] = q[d];
       m.kvs.as<uint32_t>()[(cmd.s2 + 2 * h + (dest == 3 ? 1 : 0)) * cols + column] = sf_pack(t);
@@ -144,13 +150,15 @@ inline void VectorReference::join(const UnitCmd& cmd, VectorMemory& m) {
   for (size_t h = 0; h * dim < n; ++h) {
     const auto lo = words(m.scr, cmd.a0 / 2U, 2 * n).subspan(2 * h * dim, dim);
     const auto hi = words(m.scr, cmd.a0 / 2U, 2 * n).subspan((2 * h + 1) * dim, dim);
-    for (size_t d = 0; d < dim; ++d) out[h * dim + d] = attention_value(pv_join(lo[d], hi[d]), scale(m, cmd.s0 + 8 * h));
+    for (size_t d = 0; d < dim; ++d)
+      out[h * dim + d] = attention_value(pv_join(lo[d], hi[d]), scale(m, cmd.s0 + 8 * h));
   }
 }
 
 inline void VectorReference::activation(const UnitCmd& cmd, VectorMemory& m) {
   const auto n = static_cast<size_t>(cmd.count) * static_cast<size_t>(shape_.lanes);
-  constexpr Activation kKinds[] = {Activation::kRelu, Activation::kRelu2, Activation::kSilu, Activation::kGelu};
+  constexpr Activation kKinds[] = {Activation::kRelu, Activation::kRelu2, Activation::kSilu,
+                                   Activation::kGelu};
   const bool gated = (cmd.mode & 4) != 0;
   const bool bias = (cmd.mode & 8) != 0;
   const Scale s0 = scale(m, cmd.s0);
@@ -182,14 +190,20 @@ inline void VectorReference::logits(const UnitCmd& cmd, VectorMemory& m) {
 inline void VectorReference::execute(const UnitCmd& cmd, VectorMemory& m) {
   const auto n = static_cast<size_t>(cmd.count) * static_cast<size_t>(shape_.lanes);
   switch (cmd.opcode) {
-    case isa::Opcode::kNorm: return norm(cmd, m);
-    case isa::Opcode::kQuant: return quantize(cmd, m);
-    case isa::Opcode::kJoin: return join(cmd, m);
-    case isa::Opcode::kActfn: return activation(cmd, m);
-    case isa::Opcode::kLogit: return logits(cmd, m);
+    case isa::Opcode::kNorm:
+      return norm(cmd, m);
+    case isa::Opcode::kQuant:
+      return quantize(cmd, m);
+    case isa::Opcode::kJoin:
+      return join(cmd, m);
+    case isa::Opcode::kActfn:
+      return activation(cmd, m);
+    case isa::Opcode::kLogit:
+      return logits(cmd, m);
     case isa::Opcode::kResadd: {
       const int fx = -(scale(m, cmd.s2).e + 15);
-      residual_add(words(m.act, cmd.a2, n), words(m.act, cmd.a0, n), sf_mul(scale(m, cmd.s0), scale(m, cmd.s1)), fx,
+      residual_add(words(m.act, cmd.a2, n), words(m.act, cmd.a0, n),
+                   sf_mul(scale(m, cmd.s0), scale(m, cmd.s1)), fx,
                    words(m.act, cmd.a1, (cmd.mode & 1) != 0 ? n : 0));
       return;
     }
@@ -199,7 +213,8 @@ inline void VectorReference::execute(const UnitCmd& cmd, VectorMemory& m) {
             words(m.act, cmd.a1, (cmd.mode & 1) != 0 ? n : 0), words(m.act, cmd.a2, n));
       return;
     }
-    default: FAIL() << "not an instruction of the vector unit";
+    default:
+      FAIL() << "not an instruction of the vector unit";
   }
 }
 

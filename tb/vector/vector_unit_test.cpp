@@ -40,7 +40,14 @@ struct PaperSize {
 class AppendPort : public Port {
  public:
   AppendPort(Ram& ram, int rows, Signal req, Signal group, Signal addr, Signal data, Signal be, Signal gnt)
-      : ram_(ram), rows_(static_cast<uint64_t>(rows)), req_(req), group_(group), addr_(addr), data_(data), be_(be), gnt_(gnt) {}
+      : ram_(ram),
+        rows_(static_cast<uint64_t>(rows)),
+        req_(req),
+        group_(group),
+        addr_(addr),
+        data_(data),
+        be_(be),
+        gnt_(gnt) {}
   Stall stall;
   uint64_t writes = 0;
 
@@ -67,7 +74,8 @@ template <typename Size>
 class VectorBench : public UnitBench<typename Size::Model> {
  public:
   static constexpr VectorShape kShape = Size::kShape;
-  explicit VectorBench(uint64_t salt) : rng(make_rng(salt)), memory(kShape), expected(kShape), reference(kShape) {
+  explicit VectorBench(uint64_t salt)
+      : rng(make_rng(salt)), memory(kShape), expected(kShape), reference(kShape) {
     for (Port* port : {static_cast<Port*>(&act_rd), static_cast<Port*>(&act_wr), static_cast<Port*>(&scr_rd),
                        static_cast<Port*>(&scr_wr), static_cast<Port*>(&scl_rd), static_cast<Port*>(&scl_wr),
                        static_cast<Port*>(&kvs_wr), static_cast<Port*>(&kva)}) {
@@ -87,7 +95,8 @@ class VectorBench : public UnitBench<typename Size::Model> {
 
   // Copies what the program would have put there to the expected side.
   void sync() {
-    for (auto [from, to] : spaces()) std::copy(from->bytes().begin(), from->bytes().end(), to->bytes().begin());
+    for (auto [from, to] : spaces())
+      std::copy(from->bytes().begin(), from->bytes().end(), to->bytes().begin());
   }
 
   ::testing::AssertionResult same() {
@@ -100,8 +109,8 @@ class VectorBench : public UnitBench<typename Size::Model> {
       if (got != a.end()) {
         const auto at = static_cast<size_t>(got - a.begin());
         return ::testing::AssertionFailure()
-               << names[space] << " word " << at / from->word_bytes() << " byte " << at % from->word_bytes() << ": got "
-               << int{*got} << ", expected " << int{*want};
+               << names[space] << " word " << at / from->word_bytes() << " byte " << at % from->word_bytes()
+               << ": got " << int{*got} << ", expected " << int{*want};
       }
       ++space;
     }
@@ -120,36 +129,49 @@ class VectorBench : public UnitBench<typename Size::Model> {
   }
 
   static std::string describe(const UnitCmd& c) {
-    return fmt::format("opcode {} mode {:#x} count {} a0 {} a1 {} a2 {} s0 {} s1 {} s2 {} pos {}", static_cast<int>(c.opcode),
-                       c.mode, c.count, c.a0, c.a1, c.a2, c.s0, c.s1, c.s2, c.pos);
+    return fmt::format("opcode {} mode {:#x} count {} a0 {} a1 {} a2 {} s0 {} s1 {} s2 {} pos {}",
+                       static_cast<int>(c.opcode), c.mode, c.count, c.a0, c.a1, c.a2, c.s0, c.s1, c.s2,
+                       c.pos);
   }
 
   uint64_t below(uint64_t n) { return rng() % n; }
 
   Scale random_scale() {
     switch (below(24)) {
-      case 0: return {};
-      case 1: return {static_cast<uint16_t>(0x8000 | rng()), static_cast<int16_t>(rng())};
-      case 2: return {0xFFFF, static_cast<int16_t>(below(20))};
-      default: return {static_cast<uint16_t>(0x8000 | rng()), static_cast<int16_t>(static_cast<int>(below(36)) - 40)};
+      case 0:
+        return {};
+      case 1:
+        return {static_cast<uint16_t>(0x8000 | rng()), static_cast<int16_t>(rng())};
+      case 2:
+        return {0xFFFF, static_cast<int16_t>(below(20))};
+      default:
+        return {static_cast<uint16_t>(0x8000 | rng()),
+                static_cast<int16_t>(static_cast<int>(below(36)) - 40)};
     }
   }
 
   int32_t random_value(int kind, int shift) {
     const auto v = static_cast<int32_t>(static_cast<uint32_t>(rng()));
     switch (kind) {
-      case 0: return 0;
-      case 1: return std::numeric_limits<int32_t>::min();
-      case 2: return v < 0 ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int32_t>::max();
-      case 3: return below(16) == 0 ? v >> shift : 0;
-      default: return v >> shift;
+      case 0:
+        return 0;
+      case 1:
+        return std::numeric_limits<int32_t>::min();
+      case 2:
+        return v < 0 ? std::numeric_limits<int32_t>::min() : std::numeric_limits<int32_t>::max();
+      case 3:
+        return below(16) == 0 ? v >> shift : 0;
+      default:
+        return v >> shift;
     }
   }
 
   void fill(std::span<int32_t> values, int kind, int shift) {
     for (auto& v : values) v = random_value(kind, shift);
   }
-  void fill_any(std::span<int32_t> values) { fill(values, static_cast<int>(below(40)), static_cast<int>(below(31))); }
+  void fill_any(std::span<int32_t> values) {
+    fill(values, static_cast<int>(below(40)), static_cast<int>(below(31)));
+  }
 
   std::span<int32_t> act(uint64_t word, uint64_t count) {
     return memory.act.template as<int32_t>().subspan(word * kShape.lanes, count * kShape.lanes);
@@ -247,7 +269,8 @@ class VectorBench : public UnitBench<typename Size::Model> {
         cmd.mode = static_cast<uint8_t>(lg << 4);
         cmd.a0 = static_cast<uint16_t>(half_words(2 * count * lanes));
         for (uint64_t h = 0; h < 2 * heads; ++h) {
-          fill_any(scr(cmd.a0, 2 * count * lanes).subspan(h * (count * lanes / heads), count * lanes / heads));
+          fill_any(
+              scr(cmd.a0, 2 * count * lanes).subspan(h * (count * lanes / heads), count * lanes / heads));
         }
         break;
       case isa::Opcode::kResadd:
@@ -293,20 +316,26 @@ class VectorBench : public UnitBench<typename Size::Model> {
 
  private:
   std::array<std::pair<Ram*, Ram*>, 5> spaces() {
-    return {{{&memory.act, &expected.act}, {&memory.scr, &expected.scr}, {&memory.scl, &expected.scl},
-             {&memory.kvs, &expected.kvs}, {&memory.kv, &expected.kv}}};
+    return {{{&memory.act, &expected.act},
+             {&memory.scr, &expected.scr},
+             {&memory.scl, &expected.scl},
+             {&memory.kvs, &expected.kvs},
+             {&memory.kv, &expected.kv}}};
   }
 
  public:
   std::mt19937_64 rng;
   VectorMemory memory, expected;
   VectorReference reference;
-#define PIMLLM_READ(name) \
+#define PIMLLM_READ(name)                                                                                  \
   ReadPort name##_rd{memory.name, Signal(this->dut->name##_rd_req_o), Signal(this->dut->name##_rd_addr_o), \
                      Signal(this->dut->name##_rd_gnt_i), Signal(this->dut->name##_rd_data_i)}
-#define PIMLLM_WRITE(name) \
-  WritePort name##_wr{memory.name, Signal(this->dut->name##_wr_req_o), Signal(this->dut->name##_wr_addr_o), \
-                      Signal(this->dut->name##_wr_data_o), Signal(this->dut->name##_wr_be_o), Signal(this->dut->name##_wr_gnt_i)}
+#define PIMLLM_WRITE(name)                                                                \
+  WritePort name##_wr {                                                                   \
+    memory.name, Signal(this->dut->name##_wr_req_o), Signal(this->dut->name##_wr_addr_o), \
+        Signal(this->dut->name##_wr_data_o), Signal(this->dut->name##_wr_be_o),           \
+        Signal(this->dut->name##_wr_gnt_i)                                                \
+  }
   PIMLLM_READ(act);
   PIMLLM_WRITE(act);
   PIMLLM_READ(scr);
@@ -316,13 +345,19 @@ class VectorBench : public UnitBench<typename Size::Model> {
   PIMLLM_WRITE(kvs);
 #undef PIMLLM_READ
 #undef PIMLLM_WRITE
-  AppendPort kva{memory.kv, kShape.kv_rows, Signal(this->dut->kva_req_o), Signal(this->dut->kva_group_o),
-                 Signal(this->dut->kva_addr_o), Signal(this->dut->kva_data_o), Signal(this->dut->kva_be_o),
+  AppendPort kva{memory.kv,
+                 kShape.kv_rows,
+                 Signal(this->dut->kva_req_o),
+                 Signal(this->dut->kva_group_o),
+                 Signal(this->dut->kva_addr_o),
+                 Signal(this->dut->kva_data_o),
+                 Signal(this->dut->kva_be_o),
                  Signal(this->dut->kva_gnt_i)};
 };
 
-constexpr isa::Opcode kOpcodes[] = {isa::Opcode::kNorm,  isa::Opcode::kQuant, isa::Opcode::kJoin, isa::Opcode::kResadd,
-                                    isa::Opcode::kActfn, isa::Opcode::kEmbed, isa::Opcode::kLogit};
+constexpr isa::Opcode kOpcodes[] = {isa::Opcode::kNorm,   isa::Opcode::kQuant, isa::Opcode::kJoin,
+                                    isa::Opcode::kResadd, isa::Opcode::kActfn, isa::Opcode::kEmbed,
+                                    isa::Opcode::kLogit};
 
 template <typename Size>
 class VectorUnit : public ::testing::Test {};
@@ -350,7 +385,8 @@ TYPED_TEST(VectorUnit, BackToBack) {
   for (int round = 0; round < TypeParam::kRounds / 8 + 1 && !this->HasFailure(); ++round) {
     bench.stall(round % 2 == 0 ? 0.0 : 0.4);
     std::vector<UnitCmd> cmds;
-    for (int i = 0; i < 6; ++i) cmds.push_back(bench.random_command(kOpcodes[bench.below(std::size(kOpcodes))]));
+    for (int i = 0; i < 6; ++i)
+      cmds.push_back(bench.random_command(kOpcodes[bench.below(std::size(kOpcodes))]));
     bench.sync();
     const uint64_t before = bench.done();
     for (const auto& cmd : cmds) {
