@@ -96,14 +96,14 @@ module vector_unit
   logic take, legal, bad_operand, bad_address;
 
   vector_check #(
-    .VecLanes,
-    .ArrayCols,
-    .ChannelBytes,
-    .KvRows,
-    .ActWords,
-    .ScrWords,
-    .KvsWords,
-    .SclWords
+    .VecLanes(VecLanes),
+    .ArrayCols(ArrayCols),
+    .ChannelBytes(ChannelBytes),
+    .KvRows(KvRows),
+    .ActWords(ActWords),
+    .ScrWords(ScrWords),
+    .KvsWords(KvsWords),
+    .SclWords(SclWords)
   ) u_check (
     .cmd_i,
     .bad_operand_o(bad_operand),
@@ -180,10 +180,10 @@ module vector_unit
   stage_t fire_stage;
 
   vector_issue #(
-    .VecLanes,
-    .ArrayCols,
-    .ActWords,
-    .ScrWords
+    .VecLanes(VecLanes),
+    .ArrayCols(ArrayCols),
+    .ActWords(ActWords),
+    .ScrWords(ScrWords)
   ) u_issue (
     .clk_i,
     .rst_ni,
@@ -320,9 +320,9 @@ module vector_unit
   logic [Slots-1:0][ShiftWidth-1:0] slot_shift;
 
   vector_scalar #(
-    .ArrayCols,
-    .KvsWords,
-    .SclWords
+    .ArrayCols(ArrayCols),
+    .KvsWords(KvsWords),
+    .SclWords(SclWords)
   ) u_scalar (
     .clk_i,
     .rst_ni,
@@ -523,7 +523,7 @@ module vector_unit
   end
 
   vector_max_tree #(
-    .VecLanes
+    .VecLanes(VecLanes)
   ) u_max (
     .clk_i,
     .rst_ni,
@@ -544,7 +544,7 @@ module vector_unit
   );
 
   vector_sum_tree #(
-    .VecLanes
+    .VecLanes(VecLanes)
   ) u_sum (
     .clk_i,
     .rst_ni,
@@ -563,13 +563,13 @@ module vector_unit
   assign en_next = out_room_next || !(w_out_next || e_out_next);
 
   vector_output #(
-    .VecLanes,
-    .ArrayCols,
-    .ChannelBytes,
-    .Groups,
-    .KvRows,
-    .ActWords,
-    .ScrWords
+    .VecLanes(VecLanes),
+    .ArrayCols(ArrayCols),
+    .ChannelBytes(ChannelBytes),
+    .Groups(Groups),
+    .KvRows(KvRows),
+    .ActWords(ActWords),
+    .ScrWords(ScrWords)
   ) u_output (
     .clk_i,
     .rst_ni,
