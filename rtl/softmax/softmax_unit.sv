@@ -6,7 +6,7 @@
 // so no grant reaches the pipeline's enables or another request. Operands come from three streams that are read where
 // they are used: K scales in stage 0, scores in stage 2, V scales in stage 5.
 // The head record of the next instruction is read behind the current one unless that one still writes it.
-// Exact: 2 * ceil(T / SmxLanes) + 22 cycles from the command to done, ConSMax: ceil(T / SmxLanes) + 24, rounded up to
+// Exact: 2 * ceil(T / SmxLanes) + 21 cycles from the command to done, ConSMax: ceil(T / SmxLanes) + 23, rounded up to
 // whole tiles, with all requests granted; 4 to 8 cycles less when the head record came early.
 // Errors (bad address, odd score address, wrong opcode) are reported instead of done; the instruction is dropped.
 `include "assert.svh"
@@ -274,8 +274,8 @@ module softmax_unit
   // Whether the pipeline may move in the next cycle.
   assign operands_ok = !(beat_d[KStage].valid && !k_full_next) && !(beat_d[SStage].valid && !s_full_next) &&
                        !(beat_d[VStage].valid && beat_d[VStage].num && !v_full_next);
-  assign output_ok = !(beat_d[NumStage].valid && beat_d[NumStage].num && beat_d[NumStage].half &&
-                       held_q + 2'(push) >= 2'd2);
+  // (A push in this cycle does not count: the beat after it only fills the low half.)
+  assign output_ok = !(beat_d[NumStage].valid && beat_d[NumStage].num && beat_d[NumStage].half && held_q == 2'd2);
   assign go_d = operands_ok && output_ok;
   assign push = go_q && beat_q[NumStage].valid && beat_q[NumStage].num && beat_q[NumStage].half;
 

@@ -234,6 +234,48 @@ TYPED_TEST(Softmax, Random) {
   }
 }
 
+// Scores that round to the edge of the score's range, and just beyond.
+TYPED_TEST(Softmax, RoundingCorners) {
+  Bench<TypeParam> bench(10);
+  const int cols = bench.kSize.cols;
+  for (const uint8_t mode : {kExact, kConsmax}) {
+    // acc * 2^-1 is the score in its last place.
+    const int edge = mode == kExact ? 1 << 24 : 1 << 8;
+    std::vector<int32_t> scores;
+    for (const int at : {-edge, -edge / 2, 0, edge / 2, edge}) {
+      for (int d = -4; d <= 4; ++d) scores.push_back(at + d);
+    }
+    for (const int top : {40, 45}) {  // without and with the overflow at the top, which hides the rest from exact softmax
+      bench.fill(0);
+      UnitCmd cmd = bench.command(top);
+      cmd.opcode = isa::Opcode::kSoftmax;
+      cmd.mode = mode;
+      bench.mem.scl.template as<uint32_t>()[cmd.s0 + kSq] = sf_pack(sf_pow2(mode == kExact ? -13 : -5));
+      for (int t = 0; t < top; ++t) {
+        bench.mem.scr.template as<int32_t>()[cmd.a0 / 2 * cols + t] = scores[static_cast<size_t>(t)];
+        bench.mem.kvs.template as<uint32_t>()[(cmd.a2 + t / cols * 2) * cols + t % cols] = sf_pack(sf_pow2(0));
+      }
+      bench.run_sequence({cmd});
+    }
+  }
+}
+
+// The maximum is in the last beat of the first pass, whatever stalls come between that beat and the second pass.
+TYPED_TEST(Softmax, MaximumComesLast) {
+  Bench<TypeParam> bench(9);
+  const int cols = bench.kSize.cols;
+  for (int round = 0; round < (cols == 32 ? 10 : 150); ++round) {
+    bench.fill(0);
+    bench.stall_all(0.1 * bench.draw(0, 5));
+    UnitCmd cmd = bench.command(bench.draw(1, 3 * cols));
+    cmd.opcode = isa::Opcode::kSoftmax;
+    cmd.mode = kExact;
+    for (int t = 0; t < cmd.count; ++t) bench.mem.scr.template as<int32_t>()[cmd.a0 / 2 * cols + t] = (t + 1) << 18;
+    bench.run_sequence({cmd});
+    if (::testing::Test::HasFailure()) break;
+  }
+}
+
 // Random stalls of one port at a time, long enough to fill every buffer before it.
 TYPED_TEST(Softmax, OnePortBlocked) {
   Bench<TypeParam> bench(2);
