@@ -26,7 +26,7 @@ module array_row #(
 
   logic [ArrayCols-1:0][7:0] operand_b;
   logic [ArrayCols-1:0][7:0] below_q;
-  logic [ArrayCols-1:0][31:0] acc;
+  logic [31:0] acc[ArrayCols];
 
   always_comb begin
     operand_b = bank_i;
@@ -54,7 +54,9 @@ module array_row #(
 
   always_comb begin
     acc_o = '0;
-    if (read_i) acc_o = acc;
+    if (read_i) begin
+      for (int unsigned c = 0; c < ArrayCols; c++) acc_o[c] = acc[c];
+    end
   end
 
   `ASSERT_INIT(ColsPowerOfTwo, ArrayCols > 1 && 2 ** $clog2(ArrayCols) == ArrayCols)

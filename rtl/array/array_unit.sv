@@ -303,6 +303,7 @@ module array_unit
 
   // ---- Bank addresses ----
   logic [ArrayRows-1:0] bank_bad;
+  logic [AddrWidth-1:0] bank_addr[ArrayRows];
 
   for (genvar g = 0; g < Groups; g++) begin : gen_bank_group
     step_addr_t addr;
@@ -337,7 +338,6 @@ module array_unit
     for (genvar i = 0; i < GroupBanks; i++) begin : gen_bank
       localparam int unsigned Bank = g * GroupBanks + i;
       logic use_bank;
-      logic [AddrWidth-1:0] bank_addr;
 
       assign use_bank = adv && use_group && (!north_s || addr.bank == StageWidth'(i));
 
@@ -349,13 +349,16 @@ module array_unit
         .load_i  (addr.load),
         .base_i  (base),
         .stride_i(stride),
-        .addr_o  (bank_addr)
+        .addr_o  (bank_addr[Bank])
       );
 
       assign kv_rd_en_o[Bank] = use_bank;
-      assign kv_rd_addr_o[Bank] = bank_addr[KvAddrWidth-1:0];
-      assign bank_bad[Bank] = use_bank && {1'b0, bank_addr} >= (AddrWidth + 1)'(KvRows);
+      assign bank_bad[Bank] = use_bank && {1'b0, bank_addr[Bank]} >= (AddrWidth + 1)'(KvRows);
     end
+  end
+
+  always_comb begin
+    for (int unsigned b = 0; b < ArrayRows; b++) kv_rd_addr_o[b] = bank_addr[b][KvAddrWidth-1:0];
   end
 
   always_ff @(posedge clk_i) begin

@@ -2,7 +2,7 @@
 //
 // Operand A is 9 bits signed: a signed or an unsigned byte, extended by the caller. B is a signed byte. A step is held
 // back with a = 0: there is no enable, because no FPGA family packs both clear and enable into its DSP block. active_i
-// low promises a = 0 and lets a simulator skip the sum; synthesis does not see it.
+// low promises a = 0 and lets Verilator skip the sum; other tools do not see it.
 // Latency one cycle, throughput one product a cycle. The accumulator has no reset: it is cleared before it is used.
 // GateForm = 0 is the idiom that packs into one DSP block (iCE40, Xilinx: no LUT, no FF); GateForm = 1 sign-extends the
 // product explicitly, which is the smaller one in gates. Both compute the same.
@@ -34,18 +34,18 @@ module mac #(
     return augend + AccWidth'(a) * AccWidth'(b);
   endfunction
 
-`ifdef SYNTHESIS
+`ifdef VERILATOR
+  always_ff @(posedge clk_i) begin
+    if (clr_i) acc_q <= '0;
+    else if (active_i) acc_q <= add_product(acc_q, a_i, b_i);
+  end
+`else
   logic unused_active;
   assign unused_active = active_i;
 
   always_ff @(posedge clk_i) begin
     if (clr_i) acc_q <= '0;
     else acc_q <= add_product(acc_q, a_i, b_i);
-  end
-`else
-  always_ff @(posedge clk_i) begin
-    if (clr_i) acc_q <= '0;
-    else if (active_i) acc_q <= add_product(acc_q, a_i, b_i);
   end
 `endif
 
