@@ -387,134 +387,112 @@ module dma_unit
   end
 
   // --- local ports: the lowest channel that wants a space gets it ------------------------------------------------------
+  // One bit a channel; requests and grants are kept in blocks of their own, as a grant may follow from a request.
+  logic [MemChannels-1:0] act_wr_want, scr_wr_want, kvs_wr_want, scl_wr_want;
+  logic [MemChannels-1:0] act_wr_pick, scr_wr_pick, kvs_wr_pick, scl_wr_pick;
+  logic [MemChannels-1:0] act_rd_want, scr_rd_want, kvs_rd_want, scl_rd_want, dkv_rd_want;
+  logic [MemChannels-1:0] act_rd_pick, scr_rd_pick, kvs_rd_pick, scl_rd_pick, dkv_rd_pick;
+
+  for (genvar c = 0; c < MemChannels; c++) begin : gen_want
+    assign act_wr_want[c] = lin_req[c] && lin_space[c] == SpaceAct;
+    assign scr_wr_want[c] = lin_req[c] && lin_space[c] == SpaceScr;
+    assign kvs_wr_want[c] = lin_req[c] && lin_space[c] == SpaceKvs;
+    assign scl_wr_want[c] = lin_req[c] && lin_space[c] == SpaceScl;
+    assign act_rd_want[c] = srd_req[c] && !srd_tiled[c] && srd_space[c] == SpaceAct;
+    assign scr_rd_want[c] = srd_req[c] && !srd_tiled[c] && srd_space[c] == SpaceScr;
+    assign kvs_rd_want[c] = srd_req[c] && !srd_tiled[c] && srd_space[c] == SpaceKvs;
+    assign scl_rd_want[c] = srd_req[c] && !srd_tiled[c] && srd_space[c] == SpaceScl;
+    assign dkv_rd_want[c] = srd_req[c] && srd_tiled[c];
+  end
+
+  // The lowest set bit.
+  assign act_wr_pick = act_wr_want & (~act_wr_want + 1'b1);
+  assign scr_wr_pick = scr_wr_want & (~scr_wr_want + 1'b1);
+  assign kvs_wr_pick = kvs_wr_want & (~kvs_wr_want + 1'b1);
+  assign scl_wr_pick = scl_wr_want & (~scl_wr_want + 1'b1);
+  assign act_rd_pick = act_rd_want & (~act_rd_want + 1'b1);
+  assign scr_rd_pick = scr_rd_want & (~scr_rd_want + 1'b1);
+  assign kvs_rd_pick = kvs_rd_want & (~kvs_rd_want + 1'b1);
+  assign scl_rd_pick = scl_rd_want & (~scl_rd_want + 1'b1);
+  assign dkv_rd_pick = dkv_rd_want & (~dkv_rd_want + 1'b1);
+
+  assign lin_gnt = (act_wr_gnt_i ? act_wr_pick : '0) | (scr_wr_gnt_i ? scr_wr_pick : '0) |
+      (kvs_wr_gnt_i ? kvs_wr_pick : '0) | (scl_wr_gnt_i ? scl_wr_pick : '0);
+  assign srd_gnt = (act_rd_gnt_i ? act_rd_pick : '0) | (scr_rd_gnt_i ? scr_rd_pick : '0) |
+      (kvs_rd_gnt_i ? kvs_rd_pick : '0) | (scl_rd_gnt_i ? scl_rd_pick : '0) | (dkv_rd_gnt_i ? dkv_rd_pick : '0);
+
+  assign act_wr_req_o = act_wr_want != '0;
+  assign scr_wr_req_o = scr_wr_want != '0;
+  assign kvs_wr_req_o = kvs_wr_want != '0;
+  assign scl_wr_req_o = scl_wr_want != '0;
+  assign act_rd_req_o = act_rd_want != '0;
+  assign scr_rd_req_o = scr_rd_want != '0;
+  assign kvs_rd_req_o = kvs_rd_want != '0;
+  assign scl_rd_req_o = scl_rd_want != '0;
+  assign dkv_rd_req_o = dkv_rd_want != '0;
+
   always_comb begin
-    lin_gnt = '0;
-    act_wr_req_o = 1'b0;
     act_wr_addr_o = '0;
     act_wr_data_o = '0;
     act_wr_be_o = '0;
-    scr_wr_req_o = 1'b0;
     scr_wr_addr_o = '0;
     scr_wr_data_o = '0;
     scr_wr_be_o = '0;
-    kvs_wr_req_o = 1'b0;
     kvs_wr_addr_o = '0;
     kvs_wr_data_o = '0;
     kvs_wr_be_o = '0;
-    scl_wr_req_o = 1'b0;
     scl_wr_addr_o = '0;
     scl_wr_data_o = '0;
     scl_wr_be_o = '1;
     if (lin_req != '0) begin
       for (int unsigned c = 0; c < MemChannels; c++) begin
-        if (lin_req[c]) begin
-          unique case (lin_space[c])
-            SpaceAct: begin
-              if (!act_wr_req_o) begin
-                act_wr_req_o = 1'b1;
-                lin_gnt[c] = act_wr_gnt_i;
-                act_wr_addr_o = lin_addr[c][$clog2(ActWords)-1:0];
-                for (int unsigned i = 0; i < ActBytes / ChannelBytes; i++) begin
-                  act_wr_data_o[BeatBits*i+:BeatBits] = lin_data[c];
-                  act_wr_be_o[ChannelBytes*i+:ChannelBytes] = {ChannelBytes{lin_slice[c] == 8'(i)}};
-                end
-              end
-            end
-            SpaceScr: begin
-              if (!scr_wr_req_o) begin
-                scr_wr_req_o = 1'b1;
-                lin_gnt[c] = scr_wr_gnt_i;
-                scr_wr_addr_o = lin_addr[c][$clog2(ScrWords)-1:0];
-                for (int unsigned i = 0; i < ScrBytes / ChannelBytes; i++) begin
-                  scr_wr_data_o[BeatBits*i+:BeatBits] = lin_data[c];
-                  scr_wr_be_o[ChannelBytes*i+:ChannelBytes] = {ChannelBytes{lin_slice[c] == 8'(i)}};
-                end
-              end
-            end
-            SpaceKvs: begin
-              if (!kvs_wr_req_o) begin
-                kvs_wr_req_o = 1'b1;
-                lin_gnt[c] = kvs_wr_gnt_i;
-                kvs_wr_addr_o = lin_addr[c][$clog2(KvsWords)-1:0];
-                for (int unsigned i = 0; i < ScrBytes / ChannelBytes; i++) begin
-                  kvs_wr_data_o[BeatBits*i+:BeatBits] = lin_data[c];
-                  kvs_wr_be_o[ChannelBytes*i+:ChannelBytes] = {ChannelBytes{lin_slice[c] == 8'(i)}};
-                end
-              end
-            end
-            SpaceScl: begin
-              if (!scl_wr_req_o) begin
-                scl_wr_req_o = 1'b1;
-                lin_gnt[c] = scl_wr_gnt_i;
-                scl_wr_addr_o = lin_addr[c][$clog2(SclWords)-1:0];
-                for (int unsigned i = 0; i < SclPerBeat; i++) begin
-                  if (lin_slice[c] == 8'(i)) scl_wr_data_o = lin_data[c][32*i+:32];
-                end
-              end
-            end
-            default: begin
-            end
-          endcase
+        if (act_wr_pick[c]) begin
+          act_wr_addr_o = lin_addr[c][$clog2(ActWords)-1:0];
+          for (int unsigned i = 0; i < ActBytes / ChannelBytes; i++) begin
+            act_wr_data_o[BeatBits*i+:BeatBits] = lin_data[c];
+            act_wr_be_o[ChannelBytes*i+:ChannelBytes] = {ChannelBytes{lin_slice[c] == 8'(i)}};
+          end
+        end
+        if (scr_wr_pick[c]) begin
+          scr_wr_addr_o = lin_addr[c][$clog2(ScrWords)-1:0];
+          for (int unsigned i = 0; i < ScrBytes / ChannelBytes; i++) begin
+            scr_wr_data_o[BeatBits*i+:BeatBits] = lin_data[c];
+            scr_wr_be_o[ChannelBytes*i+:ChannelBytes] = {ChannelBytes{lin_slice[c] == 8'(i)}};
+          end
+        end
+        if (kvs_wr_pick[c]) begin
+          kvs_wr_addr_o = lin_addr[c][$clog2(KvsWords)-1:0];
+          for (int unsigned i = 0; i < ScrBytes / ChannelBytes; i++) begin
+            kvs_wr_data_o[BeatBits*i+:BeatBits] = lin_data[c];
+            kvs_wr_be_o[ChannelBytes*i+:ChannelBytes] = {ChannelBytes{lin_slice[c] == 8'(i)}};
+          end
+        end
+        if (scl_wr_pick[c]) begin
+          scl_wr_addr_o = lin_addr[c][$clog2(SclWords)-1:0];
+          for (int unsigned i = 0; i < SclPerBeat; i++) begin
+            if (lin_slice[c] == 8'(i)) scl_wr_data_o = lin_data[c][32*i+:32];
+          end
         end
       end
     end
   end
 
   always_comb begin
-    srd_gnt = '0;
-    act_rd_req_o = 1'b0;
     act_rd_addr_o = '0;
-    scr_rd_req_o = 1'b0;
     scr_rd_addr_o = '0;
-    kvs_rd_req_o = 1'b0;
     kvs_rd_addr_o = '0;
-    scl_rd_req_o = 1'b0;
     scl_rd_addr_o = '0;
-    dkv_rd_req_o = 1'b0;
     dkv_rd_group_o = '0;
     dkv_rd_addr_o = '0;
     if (srd_req != '0) begin
       for (int unsigned c = 0; c < MemChannels; c++) begin
-        if (srd_req[c] && srd_tiled[c]) begin
-          if (!dkv_rd_req_o) begin
-            dkv_rd_req_o = 1'b1;
-            dkv_rd_group_o = srd_group[c][GroupWidth-1:0];
-            dkv_rd_addr_o = srd_addr[c][$clog2(KvRows)-1:0];
-            srd_gnt[c] = dkv_rd_gnt_i;
-          end
-        end else if (srd_req[c]) begin
-          unique case (srd_space[c])
-            SpaceAct: begin
-              if (!act_rd_req_o) begin
-                act_rd_req_o = 1'b1;
-                act_rd_addr_o = srd_addr[c][$clog2(ActWords)-1:0];
-                srd_gnt[c] = act_rd_gnt_i;
-              end
-            end
-            SpaceScr: begin
-              if (!scr_rd_req_o) begin
-                scr_rd_req_o = 1'b1;
-                scr_rd_addr_o = srd_addr[c][$clog2(ScrWords)-1:0];
-                srd_gnt[c] = scr_rd_gnt_i;
-              end
-            end
-            SpaceKvs: begin
-              if (!kvs_rd_req_o) begin
-                kvs_rd_req_o = 1'b1;
-                kvs_rd_addr_o = srd_addr[c][$clog2(KvsWords)-1:0];
-                srd_gnt[c] = kvs_rd_gnt_i;
-              end
-            end
-            SpaceScl: begin
-              if (!scl_rd_req_o) begin
-                scl_rd_req_o = 1'b1;
-                scl_rd_addr_o = srd_addr[c][$clog2(SclWords)-1:0];
-                srd_gnt[c] = scl_rd_gnt_i;
-              end
-            end
-            default: begin
-            end
-          endcase
+        if (act_rd_pick[c]) act_rd_addr_o = srd_addr[c][$clog2(ActWords)-1:0];
+        if (scr_rd_pick[c]) scr_rd_addr_o = srd_addr[c][$clog2(ScrWords)-1:0];
+        if (kvs_rd_pick[c]) kvs_rd_addr_o = srd_addr[c][$clog2(KvsWords)-1:0];
+        if (scl_rd_pick[c]) scl_rd_addr_o = srd_addr[c][$clog2(SclWords)-1:0];
+        if (dkv_rd_pick[c]) begin
+          dkv_rd_group_o = srd_group[c][GroupWidth-1:0];
+          dkv_rd_addr_o = srd_addr[c][$clog2(KvRows)-1:0];
         end
       end
     end
@@ -553,6 +531,8 @@ module dma_unit
   `ASSERT(LoadDoneExpected, load_done == '0 || inflight_q != '0)
   `ASSERT(StoreDoneExpected, store_done == '0 || inflight_q != '0)
   `ASSERT(InflightBounded, inflight_q <= (TagWidth + 1)'(NumTags))
+  `ASSERT(OneWriter, $onehot0(act_wr_pick) && $onehot0(scr_wr_pick) && $onehot0(kvs_wr_pick) && $onehot0(scl_wr_pick))
+  `ASSERT(OneReader, $onehot0(act_rd_pick) && $onehot0(scr_rd_pick) && $onehot0(kvs_rd_pick) && $onehot0(dkv_rd_pick))
   `ASSERT(OneScrGrant, !scr_wr_req_o || $countones(scr_wr_be_o) == int'(ChannelBytes))
 
 endmodule

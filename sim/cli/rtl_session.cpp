@@ -26,8 +26,7 @@ RtlSession::RtlSession(const ModelWeights& weights, const std::string& config, c
     : model_(compile(weights, hardware_preset(config), options)), machine_(sim::make_machine(config, machine)) {
   if (check) {
     checker_ = std::make_unique<sim::Checker>(model_);
-    tensors_ = std::make_unique<TensorComparer>(model_, weights);
-    checker_->on_executed([this](size_t index) { tensors_->after(index, checker_->reference()); });
+    golden_ = std::make_unique<sim::GoldenCheck>(model_, weights, *checker_);
   }
   decoder_ = std::make_unique<sim::Decoder>(model_, *machine_, checker_.get());
   clear_counters();
@@ -112,9 +111,9 @@ nlohmann::ordered_json RtlSession::report() {
              static_cast<double>(simulated) / seconds / 1e3);
   if (checker_) {
     fmt::print("bit-exact: {} instructions checked, 0 mismatches; {} tensors equal to the integer golden model\n",
-               checker_->instructions(), tensors_->count());
+               checker_->instructions(), golden_->tensors());
     json["instructions_checked"] = checker_->instructions();
-    json["tensors_checked"] = tensors_->count();
+    json["tensors_checked"] = golden_->tensors();
     json["mismatches"] = 0;
   }
   return json;

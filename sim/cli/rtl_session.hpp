@@ -15,7 +15,7 @@
 #include "sim/machine/decoder.hpp"
 #include "sim/machine/machine.hpp"
 #include "sim/reference/checker.hpp"
-#include "sim/reference/taps.hpp"
+#include "sim/reference/golden_check.hpp"
 
 namespace pimllm::cli {
 
@@ -45,7 +45,7 @@ class RtlSession {
   CompiledModel model_;
   std::unique_ptr<sim::Machine> machine_;
   std::unique_ptr<sim::Checker> checker_;
-  std::unique_ptr<TensorComparer> tensors_;
+  std::unique_ptr<sim::GoldenCheck> golden_;
   std::unique_ptr<sim::Decoder> decoder_;
   std::function<void()> on_cycles_;
   std::vector<double> logits_;

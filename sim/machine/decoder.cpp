@@ -89,7 +89,7 @@ void Decoder::report_error(const CompiledProgram& program) {
   const uint64_t index = (address - program.address) / isa::kInstructionBytes;
   std::string text = "?";
   if (address >= program.address && index < program.words.size()) {
-    text = isa::disassemble(isa::decode(program.words[index]), program.symbols);
+    text = isa::disassemble(isa::decode(program.words[index]), index, program.symbols);
   }
   fail("the machine stopped: {} at {:#x}, instruction {} of program {}: {}", cause_name(cause), address, index,
        program.name, text);

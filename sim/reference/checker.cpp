@@ -67,7 +67,7 @@ void Checker::advance(isa::Unit unit) {
                                  program_->name));
     }
     Expected expected{*issued, reference_.execute(issued->command)};
-    if (on_executed_) on_executed_(issued->index);
+    if (on_executed_ && program_ == &model_.step) on_executed_(issued->index);
     ahead_[slot(issued->unit)].push_back(std::move(expected));
   }
 }
