@@ -1,6 +1,6 @@
 // One lane of the softmax unit: from a raw score to its numerator (docs/numerics.md, section 7).
 //
-// A pipeline of nine stages, one score a cycle, moved by go_i. The unit keeps the beats' control: v_i[n] says that stage n
+// A pipeline of ten stages, one score a cycle, moved by go_i. The unit keeps the beats' control: v_i[n] says that stage n
 // holds a beat in this cycle, con_i which operator is running. Operands are taken where they are used, so that nobody
 // has to delay them:
 //   stage 0  sk_i, sq_i             product of the scales of q and k
@@ -8,10 +8,11 @@
 //   stage 2  acc_i                  product score * ks
 //   stage 3, 4                      shift, round, saturate: s
 //   stage 5  max_i, sv_i, c_i       exact: distance to the maximum; product of C and the scale of v
-//   stage 6  eref_i, z_i            exponential (table, or product of two tables), shift amount of the numerator
-//   stage 7                         product exponential * v; exact: probability
-//   stage 8                         shift, round, saturate: numerator
-// Results are registers: ceil_o and clip_o belong to the beat in stage 5, prob_o to stage 8, num_o to stage 9.
+//   stage 6  eref_i, z_i            tables; shift amount of the numerator
+//   stage 7                         exponential: interpolation, or product of the two tables
+//   stage 8                         product exponential * v; exact: probability
+//   stage 9                         shift, round, saturate: numerator
+// Results are registers: ceil_o and clip_o belong to the beat in stage 5, prob_o to stage 9, num_o to stage 10.
 // Data registers only; nothing is reset.
 `include "assert.svh"
 
@@ -20,7 +21,7 @@ module softmax_lane
 (
   input  logic               clk_i,
   input  logic               go_i,
-  input  logic [8:0]         v_i,
+  input  logic [9:0]         v_i,
   input  logic               con_i,   // ConSMax
   input  sf_t                sq_i,
   input  sf_t                sk_i,
@@ -138,59 +139,74 @@ module softmax_lane
     end
   end
 
-  // Stage 6: exponential.
+  // Stages 6, 7: exponential.
+  lut_t lut_q;
+  logic [4:0] frac_q;
+  logic [18:0] high_q, low_q;
   logic [19:0] exp_q;
-  logic [4:0] pshift_q;
-  logic [17:0] v_q;
-  logic [4:0] nshift_q;
-  logic nzero_q, nover_q;
+  logic [4:0] pshift6_q, pshift_q;
+  logic [17:0] v6_q, v_q;
+  logic [4:0] nshift6_q, nshift_q;
+  logic nzero6_q, nover6_q, nzero_q, nover_q;
 
   always_ff @(posedge clk_i) begin
-    logic [37:0] hw;
     logic signed [18:0] right;
     if (go_i && v_i[6]) begin
       if (con_i) begin
-        hw = ConsmaxHigh[con_score_q[7:4]] * ConsmaxLow[con_score_q[3:0]];
-        exp_q <= 20'((hw + 38'(1 << 16)) >> 17);
+        high_q <= ConsmaxHigh[con_score_q[7:4]];
+        low_q <= ConsmaxLow[con_score_q[3:0]];
         right = 19'(z_i) + 19'(eref_i) - 19'(ConsmaxShift[con_score_q[7:4]]) - ConPoint - 19'(ve_q);
       end else begin
-        exp_q <= {1'b0, lut_down5(Exp2Lut[f_q[11:5]], f_q[4:0]), 1'b0};
+        lut_q <= Exp2Lut[f_q[11:5]];
+        frac_q <= f_q[4:0];
         right = $signed({3'd0, k_q}) + ExactPoint + 19'(eref_i) - 19'(ve_q);
       end
-      pshift_q <= k_q > 16'd31 ? 5'd31 : k_q[4:0];
-      v_q <= v5_q;
-      nshift_q <= 5'(right - NumLeast);
-      nzero_q <= v5_q == '0 || right > NumMost;
-      nover_q <= right < NumLeast;
+      pshift6_q <= k_q > 16'd31 ? 5'd31 : k_q[4:0];
+      v6_q <= v5_q;
+      nshift6_q <= 5'(right - NumLeast);
+      nzero6_q <= v5_q == '0 || right > NumMost;
+      nover6_q <= right < NumLeast;
     end
   end
 
-  // Stages 7, 8: probability and numerator.
+  always_ff @(posedge clk_i) begin
+    if (go_i && v_i[7]) begin
+      if (con_i) exp_q <= 20'((38'(high_q) * 38'(low_q) + 38'(1 << 16)) >> 17);
+      else exp_q <= {1'b0, lut_down5(lut_q, frac_q), 1'b0};
+      pshift_q <= pshift6_q;
+      v_q <= v6_q;
+      nshift_q <= nshift6_q;
+      nzero_q <= nzero6_q;
+      nover_q <= nover6_q;
+    end
+  end
+
+  // Stages 8, 9: probability and numerator.
   logic [37-NumDrop:0] np_q;
-  logic [4:0] nshift7_q;
-  logic nzero7_q, nover7_q;
+  logic [4:0] nshift8_q;
+  logic nzero8_q, nover8_q;
   logic [15:0] prob_q, num_q;
 
   always_ff @(posedge clk_i) begin
     logic [17:0] p;
-    if (go_i && v_i[7]) begin
+    if (go_i && v_i[8]) begin
       p = 18'(exp_q >> 1) >> pshift_q;  // one more bit behind the point
       p = (p >> 1) + 18'(p[0]);
       prob_q <= p[17:16] != '0 ? '1 : p[15:0];
       np_q <= (38 - NumDrop)'((38'(exp_q) * 38'(v_q)) >> NumDrop);
-      nshift7_q <= nshift_q;
-      nzero7_q <= nzero_q;
-      nover7_q <= nover_q;
+      nshift8_q <= nshift_q;
+      nzero8_q <= nzero_q;
+      nover8_q <= nover_q;
     end
   end
 
   always_ff @(posedge clk_i) begin
     logic [37-NumDrop:0] n;
-    if (go_i && v_i[8]) begin
-      n = np_q >> nshift7_q;  // one more bit behind the point
+    if (go_i && v_i[9]) begin
+      n = np_q >> nshift8_q;  // one more bit behind the point
       n = (n >> 1) + (38 - NumDrop)'(n[0]);
-      if (nzero7_q) num_q <= '0;
-      else num_q <= nover7_q || n[37-NumDrop:16] != '0 ? '1 : n[15:0];
+      if (nzero8_q) num_q <= '0;
+      else num_q <= nover8_q || n[37-NumDrop:16] != '0 ? '1 : n[15:0];
     end
   end
 

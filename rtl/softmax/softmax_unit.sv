@@ -1,12 +1,12 @@
 // Softmax unit: SOFTMAX (exact and ConSMax) and SMAXSCAN of docs/isa.md, bit for bit docs/numerics.md, section 7.
 //
 // SmxLanes = ArrayCols / 2 scores a cycle and pass. Exact softmax makes two passes over the scores, the maximum, then
-// probabilities and numerators; ConSMax makes one. Beats (half a tile) run through a pipeline of ten stages that stops as
+// probabilities and numerators; ConSMax makes one. Beats (half a tile) run through a pipeline of eleven stages that stops as
 // a whole (go_q) when an operand is missing or the output is blocked; go_q is decided a cycle ahead from registers only,
 // so no grant reaches the pipeline's enables or another request. Operands come from three streams that are read where
 // they are used: K scales in stage 0, scores in stage 2, V scales in stage 5.
 // The head record of the next instruction is read behind the current one unless that one still writes it.
-// Exact: 2 * ceil(T / SmxLanes) + 21 cycles from the command to done, ConSMax: ceil(T / SmxLanes) + 23, rounded up to
+// Exact: 2 * ceil(T / SmxLanes) + 22 cycles from the command to done, ConSMax: ceil(T / SmxLanes) + 24, rounded up to
 // whole tiles, with all requests granted; 4 to 8 cycles less when the head record came early.
 // Errors (bad address, odd score address, wrong opcode) are reported instead of done; the instruction is dropped.
 `include "assert.svh"
@@ -86,9 +86,9 @@ module softmax_unit
   localparam int unsigned SStage = 2;
   localparam int unsigned VStage = 5;
   localparam int unsigned ScanStage = 5;  // masked maximum and clips of the lanes; a stage later they are merged
-  localparam int unsigned SumStage = 8;   // probabilities likewise
-  localparam int unsigned NumStage = 9;
-  localparam int unsigned NumStages = 10;
+  localparam int unsigned SumStage = 9;   // probabilities likewise
+  localparam int unsigned NumStage = 10;
+  localparam int unsigned NumStages = 11;
 
   typedef enum logic [2:0] {
     HeadSq = 3'd0,
@@ -437,12 +437,12 @@ module softmax_unit
 
   // ---------------------------------------------------------------------------------------------------------------------
   // Lanes.
-  logic [8:0] stage_valid;
+  logic [NumStage-1:0] stage_valid;
   logic [SmxLanes-1:0] clip, scan_mask, sum_mask, num_mask;
   logic [SmxLanes-1:0][12:0] ceil;
   logic [SmxLanes-1:0][15:0] prob, num;
 
-  for (genvar s = 0; s < 9; s++) begin : gen_valid
+  for (genvar s = 0; s < NumStage; s++) begin : gen_valid
     assign stage_valid[s] = beat_q[s].valid;
   end
 
