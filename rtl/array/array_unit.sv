@@ -237,7 +237,7 @@ module array_unit
       valid_q <= '0;
     end else if (adv) begin
       valid_q <= valid_s[ArrayRows-2:0];
-      if (!north_s) valid_q[Groups] <= 1'b0;
+      if (!north_s && Groups < ArrayRows) valid_q[Groups<ArrayRows?Groups:1] <= 1'b0;
     end
     if (adv) clear_q <= clear_s[ArrayRows-2:0];
     if (take && seq_first) begin
