@@ -96,10 +96,10 @@ class ProgramGenerator {
       case 3:
         return sched(Opcode::kSub, f);
       case 4:
-        f.imm = pick(0, 50);
+        f.imm = coin(0.1) ? static_cast<int64_t>(rng_() & kMask48) : pick(0, 50);
         return sched(Opcode::kShli, f);
       case 5:
-        f.imm = pick(0, 50);
+        f.imm = coin(0.1) ? static_cast<int64_t>(rng_() & kMask48) : pick(0, 50);
         return sched(Opcode::kShri, f);
       case 6:
         if (coin(0.5)) {

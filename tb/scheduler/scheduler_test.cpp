@@ -198,7 +198,7 @@ TYPED_TEST(Scheduler, SoftResetAtAnyTime) {
     for (uint64_t c = b.rng() % 400; c > 0; --c) b.step();
     b.dut.dma_idle_i = 0;
     b.host.write(REG(CONTROL), PIMLLM_REGS__CONTROL__SOFT_RESET_bm);
-    for (int c = 0; c < 5; ++c) b.step();
+    for (uint64_t c = b.rng() % 300; c > 0; --c) b.step();
     EXPECT_EQ(b.dut.soft_reset_o, 1) << "DMA is not quiet yet";
     EXPECT_EQ(b.status(), kBusy);
     b.dut.dma_idle_i = 1;
@@ -510,6 +510,23 @@ TYPED_TEST(Scheduler, TokensCountUpTo63) {
   EXPECT_EQ(b.wait_end(), kDone);
 }
 
+// One token, two units that want it: the lower one gets it, the other waits for the next.
+TYPED_TEST(Scheduler, OneTokenServesOneTaker) {
+  typename TestFixture::Bench b(19, TestFixture::kBytes);
+  std::vector<Word> program = {norm({.wait0 = 3}), unit_instr(Opcode::kXbar, {.wait0 = 3})};
+  program.insert(program.end(), 10, op(Opcode::kNop));
+  program.push_back(op(Opcode::kPost, {.sig = 3}));
+  program.insert(program.end(), 50, op(Opcode::kNop));
+  program.push_back(op(Opcode::kPost, {.sig = 3}));
+  program.push_back(op(Opcode::kHalt));
+  b.load(program, kBase);
+  b.start(kBase);
+  EXPECT_EQ(b.wait_end(), kDone);
+  ASSERT_EQ(b.units[1].taken.size(), 1U);
+  ASSERT_EQ(b.units[4].taken.size(), 1U);
+  EXPECT_GE(b.units[4].taken[0].cycle, b.units[1].taken[0].cycle + 51);
+}
+
 // CSRW and ARGMAX wait for the unit whose result they take.
 TYPED_TEST(Scheduler, ArgmaxAndTokensWaitForTheirSemaphore) {
   typename TestFixture::Bench b(12, TestFixture::kBytes);
@@ -554,6 +571,23 @@ TYPED_TEST(Scheduler, LoopsThatEndTogether) {
       EXPECT_EQ(b.host.read(REG(TOKEN_OUT)), static_cast<uint32_t>(outer * (1 + 100 * inner)));
     }
   }
+}
+
+TYPED_TEST(Scheduler, BranchesGoBack) {
+  typename TestFixture::Bench b(20, TestFixture::kBytes);
+  const std::vector<Word> program = {li(2, 5),
+                                     li(3, 0),
+                                     op(Opcode::kAddi, {.rd = 3, .rs = 3, .imm = 7}),
+                                     load({.a1 = {3, 1}}),
+                                     op(Opcode::kAddi, {.rd = 2, .rs = 2, .imm = -1}),
+                                     op(Opcode::kBnez, {.rs = 2, .imm = -3}),
+                                     op(Opcode::kShri, {.rd = 4, .rs = 3, .imm = 5}),
+                                     op(Opcode::kAddi, {.rd = 3, .rs = 3, .imm = 3}),
+                                     op(Opcode::kBeqz, {.rs = 4, .imm = -2}),
+                                     op(Opcode::kCsrw, {.rs = 3, .imm = 8}),
+                                     op(Opcode::kHalt)};
+  run_and_check(b, program, kBase);
+  EXPECT_EQ(b.units[0].taken.size(), 5U);
 }
 
 // --- host registers
