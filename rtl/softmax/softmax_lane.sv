@@ -139,10 +139,9 @@ module softmax_lane
     end
   end
 
-  // Stages 6, 7: exponential.
-  lut_t lut_q;
-  logic [4:0] frac_q;
-  logic [18:0] high_q, low_q;
+  // Stages 6, 7: exponential. One multiplier serves the interpolation, base - step * fraction, and ConSMax's tables.
+  logic [17:0] base_q;
+  logic [18:0] factor_a_q, factor_b_q;
   logic [19:0] exp_q;
   logic [4:0] pshift6_q, pshift_q;
   logic [17:0] v6_q, v_q;
@@ -150,15 +149,18 @@ module softmax_lane
   logic nzero6_q, nover6_q, nzero_q, nover_q;
 
   always_ff @(posedge clk_i) begin
+    lut_t entry;
     logic signed [18:0] right;
     if (go_i && v_i[6]) begin
+      entry = Exp2Lut[f_q[11:5]];
+      base_q <= entry.base;
       if (con_i) begin
-        high_q <= ConsmaxHigh[con_score_q[7:4]];
-        low_q <= ConsmaxLow[con_score_q[3:0]];
+        factor_a_q <= ConsmaxHigh[con_score_q[7:4]];
+        factor_b_q <= ConsmaxLow[con_score_q[3:0]];
         right = 19'(z_i) + 19'(eref_i) - 19'(ConsmaxShift[con_score_q[7:4]]) - ConPoint - 19'(ve_q);
       end else begin
-        lut_q <= Exp2Lut[f_q[11:5]];
-        frac_q <= f_q[4:0];
+        factor_a_q <= 19'(entry.delta);
+        factor_b_q <= 19'(f_q[4:0]);
         right = $signed({3'd0, k_q}) + ExactPoint + 19'(eref_i) - 19'(ve_q);
       end
       pshift6_q <= k_q > 16'd31 ? 5'd31 : k_q[4:0];
@@ -170,9 +172,10 @@ module softmax_lane
   end
 
   always_ff @(posedge clk_i) begin
+    logic [37:0] product;
     if (go_i && v_i[7]) begin
-      if (con_i) exp_q <= 20'((38'(high_q) * 38'(low_q) + 38'(1 << 16)) >> 17);
-      else exp_q <= {1'b0, lut_down5(lut_q, frac_q), 1'b0};
+      product = 38'(factor_a_q) * 38'(factor_b_q) + (con_i ? 38'(1 << 16) : 38'(1 << 4));
+      exp_q <= con_i ? 20'(product >> 17) : {1'b0, base_q - 18'(product >> 5), 1'b0};
       pshift_q <= pshift6_q;
       v_q <= v6_q;
       nshift_q <= nshift6_q;
