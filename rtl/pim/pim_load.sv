@@ -1,9 +1,9 @@
 // Front end of the PIM unit: checks instructions, reads the input row tiles, cuts XBAR into chunks and executes XPROG.
 //
-// One instruction at a time: an XBAR is finished here when its last chunk is taken, so that the next one's input is read
-// while it converts. Row tiles go to the bank of input registers that the chunk in work does not use. XPROG starts when
-// all earlier work is written (pipeline_idle_i) and programs one row and column group a cycle. An illegal instruction
-// pulses err_o, writes nothing (but for XPROG's rows before an illegal code) and is dropped.
+// One instruction at a time: an XBAR is finished here when its last chunk is taken, so that the next one's input is
+// read while it converts. Row tiles go to the bank of input registers that the chunk in work does not use. XPROG
+// starts when all earlier work is written (pipeline_idle_i) and programs one row and column group a cycle. An illegal
+// instruction pulses err_o, writes nothing (but for XPROG's rows before an illegal code) and is dropped.
 `include "assert.svh"
 
 module pim_load
@@ -76,8 +76,8 @@ module pim_load
   localparam int unsigned SliceWidth = SlicesPerWord > 1 ? $clog2(SlicesPerWord) : 1;
   localparam int unsigned RowsPerWord = SlicesPerWord / ColGroups;
   localparam int unsigned RowsPerWordShift = $clog2(RowsPerWord);
-  // Fields of an instruction are 16 bits; sums and shifts of them need a few more.
-  localparam int unsigned SpanWidth = 16 + InShift + 2;
+  localparam int unsigned CrossbarWidth = $clog2(Crossbars) == 16 ? 16 : $clog2(Crossbars) + 1;  // of a number of them
+  localparam int unsigned SpanWidth = 34;  // sums and products of 16-bit fields
 
   typedef enum logic [2:0] {
     Idle,      // takes an instruction
@@ -95,7 +95,7 @@ module pim_load
   logic [15:0] input_q;       // ACT address of the input (a0)
   logic [15:0] row_tiles_q;   // s1 (XPROG: first row, counts up)
   logic [15:0] pos_q;
-  // Of what is left: first crossbar, output address and words (XPROG: rows), column tiles, row tiles of this column tile.
+  // What is left: first crossbar, output address and words (XPROG: rows), column tiles, row tiles of this column tile.
   logic [15:0] first_q, out_q, count_q, cols_left_q, rows_left_q;
   logic bank_q;
 
@@ -103,8 +103,9 @@ module pim_load
   logic [15:0] col_tiles;
   logic [SpanWidth-1:0] in_end;
   logic [16:0] out_end, prog_words, prog_end, row_end;
-  logic [31:0] crossbar_span;
-  logic [32:0] crossbar_end;
+  logic [2*CrossbarWidth-1:0] crossbar_span;
+  logic [SpanWidth-1:0] crossbar_end;
+  logic too_many;
   logic is_xbar, is_prog, bad_address, bad_operand;
 
   always_comb begin
@@ -115,6 +116,7 @@ module pim_load
     out_end = '0;
     crossbar_span = '0;
     crossbar_end = '0;
+    too_many = 1'b0;
     prog_words = '0;
     prog_end = '0;
     row_end = '0;
@@ -124,15 +126,18 @@ module pim_load
       col_tiles = 16'((17'(count_q) + 17'(TileWords - 1)) >> TileShift);
       in_end = SpanWidth'(input_q) + (SpanWidth'(row_tiles_q) << InShift);
       out_end = 17'(out_q) + 17'(count_q);
-      crossbar_span = 32'(col_tiles) * 32'(row_tiles_q);
-      crossbar_end = 33'(first_q) + 33'(crossbar_span);
+      too_many = 32'(col_tiles) > Crossbars || 32'(row_tiles_q) > Crossbars;
+      crossbar_span = (2 * CrossbarWidth)'(col_tiles[CrossbarWidth-1:0])
+          * (2 * CrossbarWidth)'(row_tiles_q[CrossbarWidth-1:0]);
+      crossbar_end = SpanWidth'(first_q) + SpanWidth'(crossbar_span);
       prog_words = (17'(count_q) + 17'(RowsPerWord - 1)) >> RowsPerWordShift;
       prog_end = 17'(input_q) + prog_words;
       row_end = 17'(row_tiles_q) + 17'(count_q);
       if (is_xbar) begin
         bad_operand = count_q == '0 || row_tiles_q == '0 || rows_per_conv_i == '0 ||
             rows_per_conv_i > 16'(XbarRows) || adc_bits_i == '0 || adc_bits_i > AdcBitsWidth'(AdcBits);
-        bad_address = in_end > SpanWidth'(ActWords) || out_end > 17'(ActWords) || crossbar_end > 33'(Crossbars);
+        bad_address = in_end > SpanWidth'(ActWords) || out_end > 17'(ActWords) || too_many ||
+            crossbar_end > SpanWidth'(Crossbars);
       end else begin
         bad_operand = count_q == '0;
         bad_address = prog_end > 17'(ActWords) || row_end > 17'(XbarRows) || 32'(first_q) >= Crossbars;

@@ -1,7 +1,8 @@
-// Cells and conversions of xbar_array (docs/pim.md): packed bit planes of the +1 and the -1 cells, counted with popcount.
+// Cells and conversions of xbar_array (docs/pim.md): packed bit planes of the +1 and the -1 cells, counted
+// with popcount.
 //
-// Rows are counted 64 at a time: planes of one (slot, column group) lie as [word of rows][column], so that the loop over
-// columns vectorizes.
+// Rows are counted 64 at a time: planes of one (slot, column group) lie as [word of rows][column], so that
+// the loop over columns vectorizes.
 #include "xbar_array_dpi.hpp"
 
 #include <algorithm>
@@ -90,7 +91,8 @@ ConvertFunction choose_convert() {
   return convert_portable;
 }
 
-// --- non-idealities --------------------------------------------------------------------------------------------------
+// --- non-idealities
+// --------------------------------------------------------------------------------------------------
 constexpr int kCellShift = 12;  // a nominal cell is 2^12
 constexpr int64_t kCell = int64_t{1} << kCellShift;
 constexpr int64_t kNoiseUnit = kCell / 256;
@@ -106,7 +108,8 @@ uint64_t mix(uint64_t z) {
 
 uint64_t draw(uint64_t seed, Draw kind, uint64_t a, uint64_t b, uint64_t c) {
   uint64_t x = mix(seed);
-  for (const uint64_t key : std::array<uint64_t, 4>{kind, a, b, c}) x = mix(x + 0x9E3779B97F4A7C15U * (key + 1));
+  for (const uint64_t key : std::array<uint64_t, 4>{kind, a, b, c})
+    x = mix(x + 0x9E3779B97F4A7C15U * (key + 1));
   return x;
 }
 
@@ -154,7 +157,8 @@ struct Xbar {
   // Whether a device that was programmed to `lrs` conducts.
   bool conducts(uint64_t crossbar, int row, uint64_t device, bool lrs) const {
     if (noise.stuck_hrs == 0 && noise.stuck_lrs == 0) return lrs;
-    const auto u = static_cast<int>(draw(noise.seed, kStuck, crossbar, static_cast<uint64_t>(row), device) & 0xffffU);
+    const auto u =
+        static_cast<int>(draw(noise.seed, kStuck, crossbar, static_cast<uint64_t>(row), device) & 0xffffU);
     if (u < noise.stuck_hrs) return false;
     return u < noise.stuck_hrs + noise.stuck_lrs || lrs;
   }
@@ -166,8 +170,9 @@ struct Xbar {
   }
 
   void program(int slot, int group, int row, int adc, int weight) {
-    const size_t word =
-        plane(slot, group) + static_cast<size_t>(row / kWordRows) * static_cast<size_t>(adcs) + static_cast<size_t>(adc);
+    const size_t word = plane(slot, group) +
+                        static_cast<size_t>(row / kWordRows) * static_cast<size_t>(adcs) +
+                        static_cast<size_t>(adc);
     const uint64_t mask = uint64_t{1} << (row % kWordRows);
     const uint64_t device = 2 * column(group, adc);
     const bool p = conducts(crossbar(slot), row, device, weight > 0);
@@ -199,8 +204,10 @@ struct Xbar {
         }
       }
       const uint64_t conversion = pos * 8 * static_cast<uint64_t>(rows) + step;
-      analog += kNoiseUnit * gauss(draw(noise.seed, kRead, crossbar(slot), column(group, c), conversion), noise.read_noise);
-      analog += kNoiseUnit * gauss(draw(noise.seed, kOffset, static_cast<uint64_t>(set_index), static_cast<uint64_t>(c), 0),
+      analog += kNoiseUnit * gauss(draw(noise.seed, kRead, crossbar(slot), column(group, c), conversion),
+                                   noise.read_noise);
+      analog += kNoiseUnit * gauss(draw(noise.seed, kOffset, static_cast<uint64_t>(set_index),
+                                        static_cast<uint64_t>(c), 0),
                                    noise.adc_offset);
       sums[static_cast<size_t>(c)] = analog;
     }
@@ -262,7 +269,8 @@ void pimllm_xbar_free(void* handle) {
     for (size_t i = 0; i < xbar.row_programs.size(); ++i) {
       if (xbar.row_programs[i] == 0) continue;
       const auto rows = static_cast<size_t>(xbar.rows);
-      out << xbar.crossbar(static_cast<int>(i / rows)) << ',' << i % rows << ',' << xbar.row_programs[i] << '\n';
+      out << xbar.crossbar(static_cast<int>(i / rows)) << ',' << i % rows << ',' << xbar.row_programs[i]
+          << '\n';
     }
   }
   delete static_cast<Xbar*>(handle);
@@ -277,7 +285,8 @@ void pimllm_xbar_program(void* handle, int slot, int group, int row, const svBit
     xbar.program(slot, group, row, c, code - 1);
   }
   if (group == 0) {
-    ++xbar.row_programs[static_cast<size_t>(slot) * static_cast<size_t>(xbar.rows) + static_cast<size_t>(row)];
+    ++xbar.row_programs[static_cast<size_t>(slot) * static_cast<size_t>(xbar.rows) +
+                        static_cast<size_t>(row)];
   }
 }
 
@@ -294,11 +303,12 @@ int pimllm_xbar_convert(void* handle, int slot, int group, const svBitVecVal* dr
   const int64_t most = (int64_t{1} << (adc_bits - 1)) - 1;
   int64_t clips = 0;
   if (xbar.noisy) {
-    clips = xbar.convert_noisy(slot, group, static_cast<uint64_t>(pos), static_cast<uint64_t>(step), lsb_shift, most);
+    clips = xbar.convert_noisy(slot, group, static_cast<uint64_t>(pos), static_cast<uint64_t>(step),
+                               lsb_shift, most);
   } else {
     const size_t plane = xbar.plane(slot, group);
-    clips = xbar.convert({&xbar.plus[plane], &xbar.minus[plane], xbar.drive.data(), xbar.drive.size(), adcs, lsb_shift,
-                          most, xbar.sums.data(), xbar.codes.data()});
+    clips = xbar.convert({&xbar.plus[plane], &xbar.minus[plane], xbar.drive.data(), xbar.drive.size(), adcs,
+                          lsb_shift, most, xbar.sums.data(), xbar.codes.data()});
   }
   if (xbar.adc_bits == 8 && adcs % 4 == 0) {
     std::memcpy(codes, xbar.codes.data(), adcs);

@@ -1,4 +1,5 @@
-// Non-idealities of xbar_array, for C++ that runs the Verilated machine; defined in docs/pim.md, section "Non-idealities".
+// Non-idealities of xbar_array, for C++ that runs the Verilated machine; defined in docs/pim.md, section
+// "Non-idealities".
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@ struct XbarNoise {
   int stuck_lrs = 0;   // and at LRS
   int read_noise = 0;  // standard deviation a conversion, in 1/256 of a cell's current; 0..65535
   int adc_offset = 0;  // standard deviation over ADCs, in 1/256 of a cell's current; 0..65535
-  std::string wear_file;  // if given, "crossbar,row,programmings" of every programmed row is appended on final()
+  std::string
+      wear_file;  // if given, "crossbar,row,programmings" of every programmed row is appended on final()
 };
 
 // Holds for the models that this thread evaluates for the first time from now on. Off by default.

@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "Vpim_unit_fpga_digital.h"
 #include "Vpim_unit_paper.h"
 #include "Vpim_unit_small.h"
 #include "Vpim_unit_unit.h"
 #include "Vpim_unit_unit_digital.h"
+#include "Vpim_unit_wide_digital.h"
 #include "golden/crossbar.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/common/unit_bench.hpp"
@@ -30,14 +30,14 @@ struct Config {
   static constexpr int kSide = R, kSets = S, kSlots = N, kAdcs = A, kAdcBits = B, kLanes = V, kActWords = W;
   static constexpr int kCrossbars = kSets * kSlots;
   static constexpr int kWordBytes = 4 * V;
-  static constexpr int kInWords = R / kWordBytes;   // of a row tile
-  static constexpr int kOutWords = R / kLanes;      // of a column tile
-  static constexpr int kRowBytes = R / 4;           // of a programmed row
+  static constexpr int kInWords = R / kWordBytes;  // of a row tile
+  static constexpr int kOutWords = R / kLanes;     // of a column tile
+  static constexpr int kRowBytes = R / 4;          // of a programmed row
   static constexpr int kRowsPerWord = kWordBytes / kRowBytes;
 };
 using Unit = Config<Vpim_unit_unit, 16, 2, 16, 8, 5, 4, 512>;
 using UnitDigital = Config<Vpim_unit_unit_digital, 16, 2, 16, 8, 5, 4, 512>;
-using FpgaDigital = Config<Vpim_unit_fpga_digital, 32, 2, 16, 32, 7, 4, 512>;
+using WideDigital = Config<Vpim_unit_wide_digital, 16, 2, 16, 16, 7, 4, 512>;
 using Small = Config<Vpim_unit_small, 64, 4, 256, 32, 8, 8, 2048>;
 using Paper = Config<Vpim_unit_paper, 256, 8, 8, 128, 8, 64, 8192>;
 
@@ -63,8 +63,8 @@ class Bench : public tb::UnitBench<typename C::Model> {
         act(C::kActWords, C::kWordBytes),
         rd_(act, tb::Signal(dut->act_rd_req_o), tb::Signal(dut->act_rd_addr_o), tb::Signal(dut->act_rd_gnt_i),
             tb::Signal(dut->act_rd_data_i)),
-        wr_(act, tb::Signal(dut->act_wr_req_o), tb::Signal(dut->act_wr_addr_o), tb::Signal(dut->act_wr_data_o),
-            tb::Signal(dut->act_wr_be_o), tb::Signal(dut->act_wr_gnt_i)),
+        wr_(act, tb::Signal(dut->act_wr_req_o), tb::Signal(dut->act_wr_addr_o),
+            tb::Signal(dut->act_wr_data_o), tb::Signal(dut->act_wr_be_o), tb::Signal(dut->act_wr_gnt_i)),
         cells(static_cast<size_t>(C::kCrossbars) * C::kSide * C::kSide) {
     act.randomize(rng);
     this->add(rd_);
@@ -93,7 +93,9 @@ class Bench : public tb::UnitBench<typename C::Model> {
         1 + static_cast<int>(rng() % C::kAdcBits));
   }
 
-  int random(int low, int high) { return low + static_cast<int>(rng() % static_cast<uint64_t>(high - low + 1)); }
+  int random(int low, int high) {
+    return low + static_cast<int>(rng() % static_cast<uint64_t>(high - low + 1));
+  }
 
   int8_t& cell(int crossbar, int row, int col) {
     return cells[(static_cast<size_t>(crossbar) * C::kSide + static_cast<size_t>(row)) * C::kSide +
@@ -102,10 +104,14 @@ class Bench : public tb::UnitBench<typename C::Model> {
 
   int8_t draw(Cells kind) {
     switch (kind) {
-      case Cells::kPlus: return 1;
-      case Cells::kMinus: return -1;
-      case Cells::kMostlyPlus: return static_cast<int8_t>(rng() % 8 == 0 ? -1 : 1);
-      default: return static_cast<int8_t>(static_cast<int>(rng() % 3) - 1);
+      case Cells::kPlus:
+        return 1;
+      case Cells::kMinus:
+        return -1;
+      case Cells::kMostlyPlus:
+        return static_cast<int8_t>(rng() % 8 == 0 ? -1 : 1);
+      default:
+        return static_cast<int8_t>(static_cast<int>(rng() % 3) - 1);
     }
   }
 
@@ -143,10 +149,18 @@ class Bench : public tb::UnitBench<typename C::Model> {
                                  static_cast<size_t>(layer.row_tiles * C::kSide));
     for (auto& byte : x) {
       switch (kind) {
-        case Inputs::kAllBits: byte = 0xff; break;
-        case Inputs::kSignBit: byte = 0x80; break;
-        case Inputs::kNoSign: byte = 0x7f; break;
-        default: byte = static_cast<uint8_t>(rng()); break;
+        case Inputs::kAllBits:
+          byte = 0xff;
+          break;
+        case Inputs::kSignBit:
+          byte = 0x80;
+          break;
+        case Inputs::kNoSign:
+          byte = 0x7f;
+          break;
+        default:
+          byte = static_cast<uint8_t>(rng());
+          break;
       }
     }
   }
@@ -170,7 +184,8 @@ class Bench : public tb::UnitBench<typename C::Model> {
     const int col_tiles = (layer.words + C::kOutWords - 1) / C::kOutWords;
     std::vector<int8_t> values(static_cast<size_t>(in) * C::kSide), x(static_cast<size_t>(in));
     for (int i = 0; i < in; ++i) {
-      x[static_cast<size_t>(i)] = static_cast<int8_t>(act.bytes()[static_cast<size_t>(layer.in * C::kWordBytes + i)]);
+      x[static_cast<size_t>(i)] =
+          static_cast<int8_t>(act.bytes()[static_cast<size_t>(layer.in * C::kWordBytes + i)]);
     }
     for (int tile = 0; tile < col_tiles; ++tile) {
       for (int c = 0; c < C::kSide; ++c) {
@@ -274,11 +289,11 @@ class Bench : public tb::UnitBench<typename C::Model> {
 
 template <typename C>
 class Pim : public ::testing::Test {};
-using Sizes = ::testing::Types<Unit, UnitDigital, FpgaDigital, Small>;
+using Sizes = ::testing::Types<Unit, UnitDigital, WideDigital, Small>;
 struct SizeName {
   template <typename T>
   static std::string GetName(int i) {
-    constexpr std::array<const char*, 4> kNames = {"Unit", "UnitDigital", "FpgaDigital", "Small"};
+    constexpr std::array<const char*, 4> kNames = {"Unit", "UnitDigital", "WideDigital", "Small"};
     return kNames[static_cast<size_t>(i)];
   }
 };
@@ -307,7 +322,8 @@ TYPED_TEST(Pim, RandomLayersAndSettings) {
   using C = TypeParam;
   Bench<C> bench(2, 0.3);
   const int crossbars = std::min(C::kCrossbars, 8 * C::kSets);
-  for (int i = 0; i < crossbars; ++i) bench.program(i, bench.rng() % 2 == 0 ? Cells::kRandom : Cells::kMostlyPlus);
+  for (int i = 0; i < crossbars; ++i)
+    bench.program(i, bench.rng() % 2 == 0 ? Cells::kRandom : Cells::kMostlyPlus);
   for (int trial = 0; trial < 60; ++trial) {
     bench.set_stall(trial % 3 * 0.35);
     bench.set_random();
@@ -384,7 +400,8 @@ TYPED_TEST(Pim, QueueOfInstructions) {
         layer.words = std::min(layer.words, 2 * C::kOutWords);
         layer.in = in;
         layer.out = out;
-        if (in + layer.row_tiles * C::kInWords > C::kActWords / 2 - 2 || out + layer.words > C::kActWords) break;
+        if (in + layer.row_tiles * C::kInWords > C::kActWords / 2 - 2 || out + layer.words > C::kActWords)
+          break;
         in += layer.row_tiles * C::kInWords;
         out += layer.words;
         bench.draw_inputs(layer, Inputs::kRandom);
@@ -393,7 +410,8 @@ TYPED_TEST(Pim, QueueOfInstructions) {
         queue.push_back(bench.project_cmd(layer));
       }
     }
-    // The reference programmed at once and in order: a layer before an XPROG was expected with the cells of then.
+    // The reference programmed at once and in order: a layer before an XPROG was expected with the cells of
+    // then.
     std::copy_n(bench.act.bytes().begin(), in * C::kWordBytes, expected.begin());
     for (const auto& cmd : queue) bench.issue(cmd);
     bench.wait_done(done + queue.size());
@@ -423,7 +441,8 @@ TYPED_TEST(Pim, RefusesIllegalInstructions) {
   bench.expect_error(xbar([](UnitCmd& c) { c.a1 = C::kActWords; }), kBadAddress);
   bench.expect_error(xbar([](UnitCmd& c) { c.a1 = C::kActWords - 1, c.count = 2; }), kBadAddress);
   bench.expect_error(xbar([](UnitCmd& c) { c.s0 = C::kCrossbars; }), kBadAddress);
-  bench.expect_error(xbar([](UnitCmd& c) { c.s0 = C::kCrossbars - 1, c.count = C::kOutWords + 1; }), kBadAddress);
+  bench.expect_error(xbar([](UnitCmd& c) { c.s0 = C::kCrossbars - 1, c.count = C::kOutWords + 1; }),
+                     kBadAddress);
   bench.expect_error(xbar([](UnitCmd& c) { c.s0 = C::kCrossbars - 2, c.s1 = 3; }), kBadAddress);
   const UnitCmd prog = bench.prepare_program(0, 0, 1, Cells::kRandom, 0);
   const auto xprog = [&](auto change) {
@@ -467,7 +486,8 @@ TYPED_TEST(Pim, ResetInMidOperation) {
     bench.set(C::kSide / 2, 0, C::kAdcBits - 1);
     const Layer layer = bench.random_layer(crossbars);
     const bool programs = trial % 4 == 3;
-    bench.issue(programs ? bench.prepare_program(0, 0, C::kSide, Cells::kRandom, 0) : bench.project_cmd(layer));
+    bench.issue(programs ? bench.prepare_program(0, 0, C::kSide, Cells::kRandom, 0)
+                         : bench.project_cmd(layer));
     if (trial % 2 == 0) {  // a second one behind it
       bench.issue(bench.project_cmd(layer));
     }
@@ -498,7 +518,8 @@ TYPED_TEST(Pim, MachinesShareNoCells) {
   }
 }
 
-// --- paper -----------------------------------------------------------------------------------------------------------
+// --- paper
+// -----------------------------------------------------------------------------------------------------------
 uint64_t steps_of(const CrossbarSettings& settings) {
   const auto groups = (Paper::kSide + settings.rows_per_conversion - 1) / settings.rows_per_conversion;
   return static_cast<uint64_t>(Paper::kSide / Paper::kAdcs * groups * 8);
@@ -514,10 +535,10 @@ TEST(PimPaper, ShapesAndCycles) {
     uint64_t limit;
   };
   const Shape shapes[] = {
-      {1, 4, "256 -> 256", 52},          {8, 4, "2048 -> 256", 60},          {1, 32, "256 -> 2048", 84},
-      {2, 16, "512 -> 1024", 70},        {4, 8, "1024 -> 512", 62},          {4, 16, "1024 -> 1024", 100},
-      {4, 64, "1024 -> 4096", 320},      {16, 16, "4096 -> 1024", 300},      {11, 4, "2816 -> 256", 90},
-      {3, 12, "768 -> 768", 90},         {3, 48, "768 -> 3072", 260},        {12, 12, "3072 -> 768", 230},
+      {1, 4, "256 -> 256", 52},     {8, 4, "2048 -> 256", 60},     {1, 32, "256 -> 2048", 84},
+      {2, 16, "512 -> 1024", 70},   {4, 8, "1024 -> 512", 62},     {4, 16, "1024 -> 1024", 100},
+      {4, 64, "1024 -> 4096", 320}, {16, 16, "4096 -> 1024", 300}, {11, 4, "2816 -> 256", 90},
+      {3, 12, "768 -> 768", 90},    {3, 48, "768 -> 3072", 260},   {12, 12, "3072 -> 768", 230},
   };
   for (const auto& shape : shapes) {
     const uint64_t cycles = bench.project({0, shape.row_tiles, shape.words, 0, 4096});
@@ -548,7 +569,8 @@ TEST(PimPaper, ShapesAndCycles) {
 
 TEST(PimPaper, RandomLayersAndSettings) {
   Bench<Paper> bench(11, 0.2);
-  for (int i = 0; i < Paper::kCrossbars; ++i) bench.program(i, i % 2 == 0 ? Cells::kRandom : Cells::kMostlyPlus);
+  for (int i = 0; i < Paper::kCrossbars; ++i)
+    bench.program(i, i % 2 == 0 ? Cells::kRandom : Cells::kMostlyPlus);
   for (int trial = 0; trial < 10; ++trial) {
     bench.set_random();
     if (bench.settings.rows_per_conversion < 32) bench.set(32, 1, 6);

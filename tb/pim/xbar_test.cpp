@@ -118,7 +118,8 @@ TEST(Xbar, ArrayEqualsDigitalAndTheDefinition) {
       if (next.valid) {
         for (int adc = 0; adc < kAdcs; ++adc) {
           int analog = 0;
-          for (int row = 0; row < kRows; ++row) analog += static_cast<int>(drive >> row & 1) * cell(slot, group, row, adc);
+          for (int row = 0; row < kRows; ++row)
+            analog += static_cast<int>(drive >> row & 1) * cell(slot, group, row, adc);
           const int rounded = lsb == 0 ? analog : (analog + (1 << (lsb - 1))) >> lsb;
           const int most = (1 << (bits - 1)) - 1;
           const int code = std::min(std::max(rounded, -most - 1), most);
@@ -151,7 +152,8 @@ TEST(Xbar, ArrayEqualsDigitalAndTheDefinition) {
   EXPECT_GT(clipped, 1000U);
 }
 
-// --- non-idealities, from docs/pim.md ----------------------------------------------------------------------------------
+// --- non-idealities, from docs/pim.md
+// ----------------------------------------------------------------------------------
 uint64_t mix(uint64_t z) {
   z ^= z >> 30;
   z *= 0xBF58476D1CE4E5B9U;
@@ -166,7 +168,8 @@ uint64_t draw(uint64_t seed, uint64_t kind, uint64_t a, uint64_t b, uint64_t c) 
 }
 
 int64_t normal(uint64_t h, int64_t sigma) {
-  const int64_t sum = static_cast<int64_t>((h & 0xffff) + (h >> 16 & 0xffff) + (h >> 32 & 0xffff) + (h >> 48));
+  const int64_t sum =
+      static_cast<int64_t>((h & 0xffff) + (h >> 16 & 0xffff) + (h >> 32 & 0xffff) + (h >> 48));
   return ((sum - 131070) * sigma * 113512 + (int64_t{1} << 31)) >> 32;
 }
 
@@ -227,7 +230,8 @@ TEST(Xbar, NonIdealities) {
     for (int trial = 0; trial < 200; ++trial) {
       const int group = static_cast<int>(rng() % kGroups), lsb = static_cast<int>(rng() % 3);
       const uint64_t drive = rng() & (trial % 2 == 0 ? rng() : ~uint64_t{0});
-      const auto pos = static_cast<uint64_t>(rng() & 0xffff), key = static_cast<uint64_t>(rng() % (8 * kRows));
+      const auto pos = static_cast<uint64_t>(rng() & 0xffff),
+                 key = static_cast<uint64_t>(rng() % (8 * kRows));
       dut->lsb_shift_i = static_cast<uint8_t>(lsb);
       dut->conv_valid_i = 1;
       dut->conv_slot_i = slot;
@@ -249,7 +253,8 @@ TEST(Xbar, NonIdealities) {
           for (const int device : {0, 1}) {
             const uint64_t which = 2 * column + static_cast<uint64_t>(device);
             bool on = weight(group, row, adc) == (device == 0 ? 1 : -1);
-            const auto u = static_cast<int>(draw(noise.seed, 2, crossbar, static_cast<uint64_t>(row), which) & 0xffff);
+            const auto u =
+                static_cast<int>(draw(noise.seed, 2, crossbar, static_cast<uint64_t>(row), which) & 0xffff);
             if (u < noise.stuck_hrs) on = false;
             if (u >= noise.stuck_hrs && u < noise.stuck_hrs + noise.stuck_lrs) on = true;
             if (!on) continue;
