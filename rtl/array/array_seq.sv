@@ -95,7 +95,7 @@ module array_seq
     ctl_o.lg_chunks = cmd_i.lg_chunks;
     ctl_o.offset = offset_q;
     ctl_o.limit = cmd_i.full;
-    if (segment_last && (cmd_i.pv || sweep_last)) ctl_o.limit = cmd_i.tail;
+    if (!clear_q && segment_last && (cmd_i.pv || sweep_last)) ctl_o.limit = cmd_i.tail;
     addr_o = '0;
     addr_o.load = step_q < load_steps;
     addr_o.open = cmd_i.open && segment_last && (cmd_i.pv || sweep_last);

@@ -200,7 +200,7 @@ module array_unit
   step_addr_t addr_s[Groups];
   logic [ArrayRows-1:1] valid_q, clear_q;  // stage 0 is the sequencer
   logic [ArrayRows-1:0] valid_s, clear_s, act_s, slot_s, end_s, missing_s;
-  logic [ArrayRows-1:1] need_q;
+  logic [ArrayRows-1:1] need_q, pass_s;
   logic need_0;
   logic north_q, north_s;
   logic [HeadLgWidth-1:0] lg_heads_q, lg_heads_s;
@@ -211,7 +211,7 @@ module array_unit
   logic cap_s, pv_busy;
 
   // All steps in the chain are of the same feed and number of heads: others wait until it is empty.
-  assign chain_busy = valid_q != '0;
+  assign chain_busy = valid_q != '0 || token_q;
   assign north_s = chain_busy ? north_q : seq_cmd.north;
   assign lg_heads_s = chain_busy ? lg_heads_q : seq_cmd.lg_heads;
   assign hold_switch = chain_busy && (seq_cmd.north != north_q || seq_cmd.lg_heads != lg_heads_q);
@@ -236,8 +236,7 @@ module array_unit
     if (!rst_ni) begin
       valid_q <= '0;
     end else if (adv) begin
-      valid_q <= valid_s[ArrayRows-2:0];
-      if (!north_s && Groups < ArrayRows) valid_q[Groups<ArrayRows?Groups:1] <= 1'b0;
+      valid_q <= valid_s[ArrayRows-2:0] & pass_s;
     end
     if (adv) clear_q <= clear_s[ArrayRows-2:0];
     if (take && seq_first) begin
@@ -264,7 +263,9 @@ module array_unit
     // Does the stage take part; does it need operand A (a head of QK is loaded for all its groups at once).
     assign act_s[r] = north_s ? StageWidth'(r) < ctl_s[r].limit
                               : r < Groups && StageWidth'(r) >> lg_heads_s < ctl_s[r].limit;
+    // A step ends at the last stage that takes part.
     if (r > 0) begin : gen_need
+      assign pass_s[r] = north_s ? StageWidth'(r) < ctl_s[r-1].limit : r < Groups;
       assign need_q[r] = valid_q[r] && !clear_q[r] && (act_s[r] || (r < Groups && !north_s && !ctl_s[r].pv));
     end
     assign slot_s[r] = ctl_s[r].slot;
