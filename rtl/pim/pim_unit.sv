@@ -3,7 +3,7 @@
 // XBAR: reads the int8 row tiles, converts chunk after chunk at one conversion step a cycle, adds over row tiles and
 // writes int32 words, one a cycle; output overlaps the conversions that follow, and the next XBAR's input is read
 // meanwhile. Cycles of an XBAR by itself, without refusals: row tiles in words + conversions + output words of the
-// last column group + 9. Done comes in order, the cycle after the last write's grant. Settings are stable while
+// last column group + 8. Done comes in order, the cycle after the last write's grant. Settings are stable while
 // busy_o. clip_count_o counts clipped conversions of all columns of the crossbars in use.
 `include "assert.svh"
 
