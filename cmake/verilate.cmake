@@ -21,5 +21,5 @@ function(pimllm_verilate)
     set(trace TRACE_FST)
   endif()
   verilate(${ARG_NAME} SOURCES ${sources} TOP_MODULE ${ARG_TOP} PREFIX V${ARG_NAME} ${trace}
-           VERILATOR_ARGS ${args} OPT_FAST -O2 OPT_SLOW -O1)
+           VERILATOR_ARGS ${args} OPT_FAST -O1 OPT_SLOW -O0)
 endfunction()

@@ -8,7 +8,8 @@
 
 namespace pimllm {
 
-// Throws Error naming the path if it cannot be created, written (disk full) or renamed; then nothing is left behind.
+// Throws Error naming the path if it cannot be created, written (disk full) or renamed; then nothing is left
+// behind.
 void write_file_atomically(const std::string& path, std::span<const uint8_t> bytes);
 void write_file_atomically(const std::string& path, std::string_view text);
 

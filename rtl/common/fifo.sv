@@ -4,18 +4,18 @@
 `include "assert.svh"
 
 module fifo #(
-  parameter int unsigned Width = 8,
-  parameter int unsigned Depth = 4
+    parameter int unsigned Width = 8,
+    parameter int unsigned Depth = 4
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             clear_i,
-  input  logic             valid_i,
-  output logic             ready_o,
-  input  logic [Width-1:0] data_i,
-  output logic             valid_o,
-  input  logic             ready_i,
-  output logic [Width-1:0] data_o
+    input  logic             clk_i,
+    input  logic             rst_ni,
+    input  logic             clear_i,
+    input  logic             valid_i,
+    output logic             ready_o,
+    input  logic [Width-1:0] data_i,
+    output logic             valid_o,
+    input  logic             ready_i,
+    output logic [Width-1:0] data_o
 );
 
   localparam int unsigned PtrWidth = Depth > 1 ? $clog2(Depth) : 1;

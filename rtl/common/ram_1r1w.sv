@@ -3,19 +3,19 @@
 // Latency: read data one cycle after rd_en_i, held until the next read. Throughput: a read and a write a cycle.
 // A read of the word that is written in the same cycle returns the old or the new word, unspecified which.
 module ram_1r1w #(
-  parameter int unsigned Depth = 512,
-  parameter int unsigned Width = 64,
-  localparam int unsigned AddrWidth = Depth > 1 ? $clog2(Depth) : 1,
-  localparam int unsigned Bytes = Width / 8
+    parameter int unsigned Depth = 512,
+    parameter int unsigned Width = 64,
+    localparam int unsigned AddrWidth = Depth > 1 ? $clog2(Depth) : 1,
+    localparam int unsigned Bytes = Width / 8
 ) (
-  input  logic                 clk_i,
-  input  logic                 rd_en_i,
-  input  logic [AddrWidth-1:0] rd_addr_i,
-  output logic [Width-1:0]     rd_data_o,
-  input  logic                 wr_en_i,
-  input  logic [AddrWidth-1:0] wr_addr_i,
-  input  logic [Width-1:0]     wr_data_i,
-  input  logic [Bytes-1:0]     wr_be_i
+    input  logic                 clk_i,
+    input  logic                 rd_en_i,
+    input  logic [AddrWidth-1:0] rd_addr_i,
+    output logic [Width-1:0]     rd_data_o,
+    input  logic                 wr_en_i,
+    input  logic [AddrWidth-1:0] wr_addr_i,
+    input  logic [Width-1:0]     wr_data_i,
+    input  logic [Bytes-1:0]     wr_be_i
 );
 
   (* no_rw_check *) logic [Width-1:0] mem[Depth];

@@ -9,7 +9,7 @@ package sf_pkg;
   import tables_pkg::lut_t;
 
   localparam sf_t SfZero = '{e: 16'sd0, m: 16'd0};
-  localparam sf_t K127 = '{e: -16'sd9, m: 16'hFE00};   // sf_from(127)
+  localparam sf_t K127 = '{e: -16'sd9, m: 16'hFE00};  // sf_from(127)
   localparam sf_t I127 = '{e: -16'sd22, m: 16'h8102};  // sf_from(1/127)
   localparam logic signed [15:0] ExpOfOne = -16'sd15;  // 1 = 2^15 * 2^-15
 
@@ -36,11 +36,26 @@ package sf_pkg;
     logic [5:0] n;
     x = v;
     n = 6'd32;
-    if (x[31:16] == '0) begin x = {x[15:0], 16'd0}; n = n - 6'd16; end
-    if (x[31:24] == '0) begin x = {x[23:0], 8'd0}; n = n - 6'd8; end
-    if (x[31:28] == '0) begin x = {x[27:0], 4'd0}; n = n - 6'd4; end
-    if (x[31:30] == '0) begin x = {x[29:0], 2'd0}; n = n - 6'd2; end
-    if (!x[31]) begin x = {x[30:0], 1'd0}; n = n - 6'd1; end
+    if (x[31:16] == '0) begin
+      x = {x[15:0], 16'd0};
+      n = n - 6'd16;
+    end
+    if (x[31:24] == '0) begin
+      x = {x[23:0], 8'd0};
+      n = n - 6'd8;
+    end
+    if (x[31:28] == '0) begin
+      x = {x[27:0], 4'd0};
+      n = n - 6'd4;
+    end
+    if (x[31:30] == '0) begin
+      x = {x[29:0], 2'd0};
+      n = n - 6'd2;
+    end
+    if (!x[31]) begin
+      x = {x[30:0], 1'd0};
+      n = n - 6'd1;
+    end
     if (!x[31]) n = 6'd0;
     return n;
   endfunction
@@ -51,12 +66,30 @@ package sf_pkg;
     logic signed [15:0] exp;
     x = v;
     exp = e + 16'sd48;
-    if (x[63:32] == '0) begin x = {x[31:0], 32'd0}; exp = exp - 16'sd32; end
-    if (x[63:48] == '0) begin x = {x[47:0], 16'd0}; exp = exp - 16'sd16; end
-    if (x[63:56] == '0) begin x = {x[55:0], 8'd0}; exp = exp - 16'sd8; end
-    if (x[63:60] == '0) begin x = {x[59:0], 4'd0}; exp = exp - 16'sd4; end
-    if (x[63:62] == '0) begin x = {x[61:0], 2'd0}; exp = exp - 16'sd2; end
-    if (!x[63]) begin x = {x[62:0], 1'd0}; exp = exp - 16'sd1; end
+    if (x[63:32] == '0) begin
+      x = {x[31:0], 32'd0};
+      exp = exp - 16'sd32;
+    end
+    if (x[63:48] == '0) begin
+      x = {x[47:0], 16'd0};
+      exp = exp - 16'sd16;
+    end
+    if (x[63:56] == '0) begin
+      x = {x[55:0], 8'd0};
+      exp = exp - 16'sd8;
+    end
+    if (x[63:60] == '0) begin
+      x = {x[59:0], 4'd0};
+      exp = exp - 16'sd4;
+    end
+    if (x[63:62] == '0) begin
+      x = {x[61:0], 2'd0};
+      exp = exp - 16'sd2;
+    end
+    if (!x[63]) begin
+      x = {x[62:0], 1'd0};
+      exp = exp - 16'sd1;
+    end
     return x[63] ? sf_round(x[63:47], exp) : SfZero;
   endfunction
 
@@ -66,11 +99,26 @@ package sf_pkg;
     logic signed [15:0] exp;
     x = v;
     exp = e + 16'sd16;
-    if (x[31:16] == '0) begin x = {x[15:0], 16'd0}; exp = exp - 16'sd16; end
-    if (x[31:24] == '0) begin x = {x[23:0], 8'd0}; exp = exp - 16'sd8; end
-    if (x[31:28] == '0) begin x = {x[27:0], 4'd0}; exp = exp - 16'sd4; end
-    if (x[31:30] == '0) begin x = {x[29:0], 2'd0}; exp = exp - 16'sd2; end
-    if (!x[31]) begin x = {x[30:0], 1'd0}; exp = exp - 16'sd1; end
+    if (x[31:16] == '0) begin
+      x = {x[15:0], 16'd0};
+      exp = exp - 16'sd16;
+    end
+    if (x[31:24] == '0) begin
+      x = {x[23:0], 8'd0};
+      exp = exp - 16'sd8;
+    end
+    if (x[31:28] == '0) begin
+      x = {x[27:0], 4'd0};
+      exp = exp - 16'sd4;
+    end
+    if (x[31:30] == '0) begin
+      x = {x[29:0], 2'd0};
+      exp = exp - 16'sd2;
+    end
+    if (!x[31]) begin
+      x = {x[30:0], 1'd0};
+      exp = exp - 16'sd1;
+    end
     return x[31] ? sf_round(x[31:15], exp) : SfZero;
   endfunction
 
@@ -136,20 +184,21 @@ package sf_pkg;
   endfunction
 
   function automatic sf_t sf_recip(input sf_t a);
-    return a.m == '0 ? SfZero
-                     : sf_of_lut(lut_down7(tables_pkg::RecipLut[a.m[14:7]], a.m[6:0]), -16'sd32 - a.e);
+    return a.m == '0 ? SfZero :
+        sf_of_lut(lut_down7(tables_pkg::RecipLut[a.m[14:7]], a.m[6:0]), -16'sd32 - a.e);
   endfunction
 
   function automatic sf_t sf_rsqrt(input sf_t a);
     logic signed [16:0] e;
     e = 17'(a.e) + 17'sd15;
-    return a.m == '0 ? SfZero
-                     : sf_of_lut(lut_down8(tables_pkg::RsqrtLut[{e[0], a.m[14:8]}], a.m[7:0]),
-                                 -16'sd17 - e[16:1]);
+    return a.m == '0 ? SfZero : sf_of_lut(
+        lut_down8(tables_pkg::RsqrtLut[{e[0], a.m[14:8]}], a.m[7:0]), -16'sd17 - e[16:1]
+    );
   endfunction
 
   // The shift amount of scale(y, s, F): -(s.e + F), exact.
-  function automatic logic signed [16:0] scale_shift(input logic signed [15:0] e, input logic signed [15:0] frac);
+  function automatic logic signed [16:0] scale_shift(input logic signed [15:0] e,
+                                                     input logic signed [15:0] frac);
     return -(17'(e) + 17'(frac));
   endfunction
 

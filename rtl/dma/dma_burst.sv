@@ -6,11 +6,11 @@
 module dma_burst
   import dma_pkg::*;
 #(
-  parameter int unsigned ChannelBytes = 16
+    parameter int unsigned ChannelBytes = 16
 ) (
-  input  logic [47:0]           addr_i,
-  input  logic [BeatsWidth-1:0] beats_left_i,
-  output logic [7:0]            beats_o
+    input  logic [47:0]           addr_i,
+    input  logic [BeatsWidth-1:0] beats_left_i,
+    output logic [7:0]            beats_o
 );
 
   localparam int unsigned BeatShift = $clog2(ChannelBytes);

@@ -9,50 +9,50 @@
 module dma_load
   import dma_pkg::*;
 #(
-  parameter int unsigned ChannelBytes = 16,
-  parameter int unsigned MemChannels = 1,
-  parameter int unsigned Groups = 1,
-  parameter int unsigned SinkDepth = 8,
-  parameter int unsigned ActBytes = 16,
-  parameter int unsigned ScrBytes = 16
+    parameter int unsigned ChannelBytes = 16,
+    parameter int unsigned MemChannels = 1,
+    parameter int unsigned Groups = 1,
+    parameter int unsigned SinkDepth = 8,
+    parameter int unsigned ActBytes = 16,
+    parameter int unsigned ScrBytes = 16
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
-  input  logic flush_i,
-  output logic idle_o,
+    input  logic clk_i,
+    input  logic rst_ni,
+    input  logic flush_i,
+    output logic idle_o,
 
-  input  logic       desc_valid_i,
-  output logic       desc_ready_o,
-  input  load_req_t  desc_req_i,
-  input  load_sink_t desc_sink_i,
+    input  logic       desc_valid_i,
+    output logic       desc_ready_o,
+    input  load_req_t  desc_req_i,
+    input  load_sink_t desc_sink_i,
 
-  output logic                done_o,
-  output logic [TagWidth-1:0] done_tag_o,
-  output logic                error_o,
+    output logic                done_o,
+    output logic [TagWidth-1:0] done_tag_o,
+    output logic                error_o,
 
-  output logic        ar_valid_o,
-  input  logic        ar_ready_i,
-  output logic [47:0] ar_addr_o,
-  output logic [7:0]  ar_len_o,
+    output logic        ar_valid_o,
+    input  logic        ar_ready_i,
+    output logic [47:0] ar_addr_o,
+    output logic [7:0]  ar_len_o,
 
-  input  logic                      r_valid_i,
-  output logic                      r_ready_o,
-  input  logic [8*ChannelBytes-1:0] r_data_i,
-  input  logic                      r_error_i,
-  input  logic                      r_last_i,
+    input  logic                      r_valid_i,
+    output logic                      r_ready_o,
+    input  logic [8*ChannelBytes-1:0] r_data_i,
+    input  logic                      r_error_i,
+    input  logic                      r_last_i,
 
-  output logic                      kv_req_o,
-  input  logic                      kv_gnt_i,
-  output logic [7:0]                kv_group_o,
-  output logic [15:0]               kv_addr_o,
-  output logic [8*ChannelBytes-1:0] kv_data_o,
+    output logic                      kv_req_o,
+    input  logic                      kv_gnt_i,
+    output logic [7:0]                kv_group_o,
+    output logic [15:0]               kv_addr_o,
+    output logic [8*ChannelBytes-1:0] kv_data_o,
 
-  output logic                      lin_req_o,
-  input  logic                      lin_gnt_i,
-  output space_e                    lin_space_o,
-  output logic [15:0]               lin_addr_o,
-  output logic [7:0]                lin_slice_o,  // which beat of the word (SCL: which word of the beat)
-  output logic [8*ChannelBytes-1:0] lin_data_o
+    output logic                      lin_req_o,
+    input  logic                      lin_gnt_i,
+    output space_e                    lin_space_o,
+    output logic [15:0]               lin_addr_o,
+    output logic [7:0]                lin_slice_o,  // which beat of the word (SCL: which word of the beat)
+    output logic [8*ChannelBytes-1:0] lin_data_o
 );
 
   localparam int unsigned BeatShift = $clog2(ChannelBytes);
@@ -78,27 +78,27 @@ module dma_load
   logic [OutstandingWidth-1:0] outstanding_q;  // bursts requested, last beat not yet seen
 
   fifo #(
-    .Width($bits(load_req_t)),
-    .Depth(2)
+      .Width($bits(load_req_t)),
+      .Depth(2)
   ) u_request_fifo (
-    .clk_i,
-    .rst_ni,
-    .clear_i(flush_i),
-    .valid_i(desc_valid_i && sink_push_ready && !flush_i),
-    .ready_o(req_ready),
-    .data_i(desc_req_i),
-    .valid_o(req_valid),
-    .ready_i(!req_busy_q),
-    .data_o(req_desc)
+      .clk_i,
+      .rst_ni,
+      .clear_i(flush_i),
+      .valid_i(desc_valid_i && sink_push_ready && !flush_i),
+      .ready_o(req_ready),
+      .data_i(desc_req_i),
+      .valid_o(req_valid),
+      .ready_i(!req_busy_q),
+      .data_o(req_desc)
   );
   assign desc_ready_o = req_ready && sink_push_ready && !flush_i;
 
   dma_burst #(
-    .ChannelBytes(ChannelBytes)
+      .ChannelBytes(ChannelBytes)
   ) u_burst (
-    .addr_i(req_addr_q),
-    .beats_left_i(req_beats_q),
-    .beats_o(burst)
+      .addr_i(req_addr_q),
+      .beats_left_i(req_beats_q),
+      .beats_o(burst)
   );
 
   assign req_stride = (48'(req_tile_beats_q) * 48'(MemChannels)) << BeatShift;
@@ -159,18 +159,18 @@ module dma_load
   logic beat_taken, beat_last_write, tile_last, group_wraps;
 
   fifo #(
-    .Width($bits(load_sink_t)),
-    .Depth(SinkDepth)
+      .Width($bits(load_sink_t)),
+      .Depth(SinkDepth)
   ) u_sink_fifo (
-    .clk_i,
-    .rst_ni,
-    .clear_i(flush_i),
-    .valid_i(desc_valid_i && req_ready && !flush_i),
-    .ready_o(sink_push_ready),
-    .data_i(desc_sink_i),
-    .valid_o(sink_valid),
-    .ready_i(sink_pop),
-    .data_o(sink)
+      .clk_i,
+      .rst_ni,
+      .clear_i(flush_i),
+      .valid_i(desc_valid_i && req_ready && !flush_i),
+      .ready_o(sink_push_ready),
+      .data_i(desc_sink_i),
+      .valid_o(sink_valid),
+      .ready_i(sink_pop),
+      .data_o(sink)
   );
 
   // The first beat of a descriptor works on its own fields, later ones on the registers.
@@ -260,7 +260,8 @@ module dma_load
   `ASSERT_STABLE(ArStable, ar_valid_o, ar_ready_i, {ar_addr_o, ar_len_o})
   `ASSERT(DataExpected, !r_valid_i || outstanding_q != '0)
   `ASSERT(BurstNotEmpty, !req_busy_q || burst != '0)
-  `ASSERT(BurstInPage, !ar_valid_o || 32'(ar_addr_o[11:0]) + ((32'(ar_len_o) + 32'd1) << BeatShift) <= PageBytes)
+  `ASSERT(BurstInPage,
+          !ar_valid_o || 32'(ar_addr_o[11:0]) + ((32'(ar_len_o) + 32'd1) << BeatShift) <= PageBytes)
   `ASSERT(TilesLeft, !beat_taken || tiles != '0)
 
 endmodule

@@ -9,44 +9,44 @@
 module dma_store
   import dma_pkg::*;
 #(
-  parameter int unsigned ChannelBytes = 16,
-  parameter int unsigned ActBytes = 16,
-  parameter int unsigned ScrBytes = 16,
-  localparam int unsigned WordBytes = ActBytes > ScrBytes ? ActBytes : ScrBytes
+    parameter int unsigned ChannelBytes = 16,
+    parameter int unsigned ActBytes = 16,
+    parameter int unsigned ScrBytes = 16,
+    localparam int unsigned WordBytes = ActBytes > ScrBytes ? ActBytes : ScrBytes
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
-  input  logic flush_i,
-  output logic idle_o,
+    input  logic clk_i,
+    input  logic rst_ni,
+    input  logic flush_i,
+    output logic idle_o,
 
-  input  logic        desc_valid_i,
-  output logic        desc_ready_o,
-  input  store_desc_t desc_i,
+    input  logic        desc_valid_i,
+    output logic        desc_ready_o,
+    input  store_desc_t desc_i,
 
-  output logic                done_o,
-  output logic [TagWidth-1:0] done_tag_o,
-  output logic                error_o,
+    output logic                done_o,
+    output logic [TagWidth-1:0] done_tag_o,
+    output logic                error_o,
 
-  output logic                      aw_valid_o,
-  input  logic                      aw_ready_i,
-  output logic [47:0]               aw_addr_o,
-  output logic [7:0]                aw_len_o,
-  output logic                      w_valid_o,
-  input  logic                      w_ready_i,
-  output logic [8*ChannelBytes-1:0] w_data_o,
-  output logic [ChannelBytes-1:0]   w_strb_o,
-  output logic                      w_last_o,
-  input  logic                      b_valid_i,
-  output logic                      b_ready_o,
-  input  logic                      b_error_i,
+    output logic                      aw_valid_o,
+    input  logic                      aw_ready_i,
+    output logic [47:0]               aw_addr_o,
+    output logic [7:0]                aw_len_o,
+    output logic                      w_valid_o,
+    input  logic                      w_ready_i,
+    output logic [8*ChannelBytes-1:0] w_data_o,
+    output logic [ChannelBytes-1:0]   w_strb_o,
+    output logic                      w_last_o,
+    input  logic                      b_valid_i,
+    output logic                      b_ready_o,
+    input  logic                      b_error_i,
 
-  output logic                   rd_req_o,
-  input  logic                   rd_gnt_i,
-  output logic                   rd_tiled_o,
-  output space_e                 rd_space_o,
-  output logic [7:0]             rd_group_o,
-  output logic [15:0]            rd_addr_o,
-  input  logic [8*WordBytes-1:0] rd_data_i  // the cycle after the grant, low bytes of narrower words
+    output logic                   rd_req_o,
+    input  logic                   rd_gnt_i,
+    output logic                   rd_tiled_o,
+    output space_e                 rd_space_o,
+    output logic [7:0]             rd_group_o,
+    output logic [15:0]            rd_addr_o,
+    input  logic [8*WordBytes-1:0] rd_data_i  // the cycle after the grant, low bytes of narrower words
 );
 
   localparam int unsigned BeatShift = $clog2(ChannelBytes);
@@ -77,11 +77,11 @@ module dma_store
   logic strobes_off_q;
 
   dma_burst #(
-    .ChannelBytes(ChannelBytes)
+      .ChannelBytes(ChannelBytes)
   ) u_burst (
-    .addr_i(addr_q),
-    .beats_left_i(beats_q),
-    .beats_o(burst)
+      .addr_i(addr_q),
+      .beats_left_i(beats_q),
+      .beats_o(burst)
   );
 
   assign is_scl = !desc_q.tiled && desc_q.space == SpaceScl;
@@ -222,7 +222,8 @@ module dma_store
 
   `ASSERT_STABLE(AwStable, aw_valid_o, aw_ready_i, {aw_addr_o, aw_len_o})
   `ASSERT_STABLE(WStable, w_valid_o, w_ready_i, {w_data_o, w_strb_o, w_last_o})
-  `ASSERT(BurstInPage, !aw_valid_o || 32'(aw_addr_o[11:0]) + ((32'(aw_len_o) + 32'd1) << BeatShift) <= PageBytes)
+  `ASSERT(BurstInPage,
+          !aw_valid_o || 32'(aw_addr_o[11:0]) + ((32'(aw_len_o) + 32'd1) << BeatShift) <= PageBytes)
   `ASSERT(BeatsLeft, state_q != StSend || beats_q != '0)
 
 endmodule

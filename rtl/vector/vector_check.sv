@@ -5,20 +5,20 @@ module vector_check
   import pimllm_pkg::*;
   import vector_pkg::*;
 #(
-  parameter int unsigned VecLanes = 4,
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned ChannelBytes = 8,
-  parameter int unsigned KvRows = 512,
-  parameter int unsigned ActWords = 512,
-  parameter int unsigned ScrWords = 256,
-  parameter int unsigned KvsWords = 128,
-  parameter int unsigned SclWords = 256
+    parameter int unsigned VecLanes = 4,
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned ChannelBytes = 8,
+    parameter int unsigned KvRows = 512,
+    parameter int unsigned ActWords = 512,
+    parameter int unsigned ScrWords = 256,
+    parameter int unsigned KvsWords = 128,
+    parameter int unsigned SclWords = 256
 ) (
-  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
-  input  unit_cmd_t cmd_i,
-  /* verilator lint_on UNUSEDSIGNAL */
-  output logic      bad_operand_o,
-  output logic      bad_address_o
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
+    input  unit_cmd_t cmd_i,
+    /* verilator lint_on UNUSEDSIGNAL */
+    output logic      bad_operand_o,
+    output logic      bad_address_o
 );
 
   localparam int unsigned EndWidth = 26;  // ends of spans, in words or bytes

@@ -10,60 +10,64 @@ module vector_issue
   import pimllm_pkg::*;
   import vector_pkg::*;
 #(
-  parameter int unsigned VecLanes = 4,
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned ActWords = 512,
-  parameter int unsigned ScrWords = 256,
-  localparam int unsigned WordsPerChunk = VecLanes > ArrayCols ? VecLanes / ArrayCols : 1,
-  localparam int unsigned ChunksPerWord = ArrayCols > VecLanes ? ArrayCols / VecLanes : 1,
-  localparam int unsigned WordWidth = WordsPerChunk > 1 ? $clog2(WordsPerChunk) : 1,
-  localparam int unsigned PartWidth = ChunksPerWord > 1 ? $clog2(ChunksPerWord) : 1
+    parameter int unsigned VecLanes = 4,
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned ActWords = 512,
+    parameter int unsigned ScrWords = 256,
+    localparam int unsigned WordsPerChunk = VecLanes > ArrayCols ? VecLanes / ArrayCols : 1,
+    localparam int unsigned ChunksPerWord = ArrayCols > VecLanes ? ArrayCols / VecLanes : 1,
+    localparam int unsigned WordWidth = WordsPerChunk > 1 ? $clog2(WordsPerChunk) : 1,
+    localparam int unsigned PartWidth = ChunksPerWord > 1 ? $clog2(ChunksPerWord) : 1
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        start_i,        // of a batch; the inputs below are stable from the next cycle on
-  input  logic                        first_batch_i,  // with start_i
-  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
-  input  unit_cmd_t                   cmd_i,
-  /* verilator lint_on UNUSEDSIGNAL */
-  input  logic [15:0]                 base_chunk_i,   // first chunk of the batch
-  input  logic [15:0]                 head_mask_i,    // chunks of a head, less one
-  input  logic [2:0]                  heads_i,        // in the batch
-  output logic                        busy_o,
+    input  logic                        clk_i,
+    input  logic                        rst_ni,
+    input  logic                        start_i,        // of a batch; the inputs below are stable from the next cycle on
+    input  logic                        first_batch_i,  // with start_i
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
+    input  unit_cmd_t                   cmd_i,
+    /* verilator lint_on UNUSEDSIGNAL */
+    input  logic [15:0]                 base_chunk_i,   // first chunk of the batch
+    input  logic [15:0]                 head_mask_i,    // chunks of a head, less one
+    input  logic [2:0]                  heads_i,        // in the batch
+    output logic                        busy_o,
 
-  input  logic                        en_i,
-  input  logic                        en_next_i,
-  input  logic                        init_done_i,
-  input  logic [GroupIdxWidth-1:0]    ready_count_i,  // results of (pass, head) that are ready for the next pass
+    input  logic                        en_i,
+    input  logic                        en_next_i,
+    input  logic                        init_done_i,
+    input  logic [GroupIdxWidth-1:0]    ready_count_i,  // results of (pass, head) that are ready for the next pass
 
-  output logic                        act_rd_req_o,
-  output logic [$clog2(ActWords)-1:0] act_rd_addr_o,
-  input  logic                        act_rd_gnt_i,
-  output logic                        scr_rd_req_o,
-  output logic [$clog2(ScrWords)-1:0] scr_rd_addr_o,
-  input  logic                        scr_rd_gnt_i,
+    output logic                        act_rd_req_o,
+    output logic [$clog2(ActWords)-1:0] act_rd_addr_o,
+    input  logic                        act_rd_gnt_i,
+    output logic                        scr_rd_req_o,
+    output logic [$clog2(ScrWords)-1:0] scr_rd_addr_o,
+    input  logic                        scr_rd_gnt_i,
 
-  output logic                        cap_x_o,
-  output logic                        cap_g_o,
-  output logic                        cap_b_o,
-  output src_e                        cap_src_o,
-  output logic [WordWidth-1:0]        cap_word_o,     // word of the chunk, SCR
-  output logic [PartWidth-1:0]        cap_part_o,     // chunk of the word, SCR
-  output logic [1:0]                  cap_quarter_o,  // chunk of the word, bytes in ACT
+    output logic                        cap_x_o,
+    output logic                        cap_g_o,
+    output logic                        cap_b_o,
+    output src_e                        cap_src_o,
+    output logic [WordWidth-1:0]        cap_word_o,     // word of the chunk, SCR
+    output logic [PartWidth-1:0]        cap_part_o,     // chunk of the word, SCR
+    output logic [1:0]                  cap_quarter_o,  // chunk of the word, bytes in ACT
 
-  output logic                        fire_o,
-  output logic                        join_o,
-  output logic                        mean_o,
-  output logic                        add_b_o,
-  output logic                        add_g_o,
-  output stage_t                      stage_o
+    output logic                        fire_o,
+    output logic                        join_o,
+    output logic                        mean_o,
+    output logic                        add_b_o,
+    output logic                        add_g_o,
+    output stage_t                      stage_o
 );
 
   localparam int unsigned WordShift = $clog2(WordsPerChunk);
   localparam int unsigned PartShift = $clog2(ChunksPerWord);
   localparam logic [WordWidth-1:0] LastWord = WordWidth'(WordsPerChunk - 1);
 
-  typedef enum logic [1:0] { StepG, StepB, StepX } step_e;
+  typedef enum logic [1:0] {
+    StepG,
+    StepB,
+    StepX
+  } step_e;
 
   // What a chunk brings to the pipeline, and when it may.
   typedef struct packed {
@@ -237,8 +241,9 @@ module vector_issue
     endcase
   endfunction
 
-  assign fire_o = held_valid_q && en_i && gap_q == '0 && !(held_q.aligned && odd_q) &&
-      is_ready(held_q.need, held_q.threshold, init_done_i, ready_count_i);
+  assign fire_o = held_valid_q && en_i && gap_q == '0 && !(held_q.aligned && odd_q) && is_ready(
+      held_q.need, held_q.threshold, init_done_i, ready_count_i
+  );
 
   always_comb begin
     gap_next = gap_q;

@@ -6,24 +6,24 @@ module vector_lane
   import pimllm_pkg::*;
   import vector_pkg::*;
 #(
-  parameter bit Odd = 1'b0
+    parameter bit Odd = 1'b0
 ) (
-  input  logic               clk_i,
-  input  lane_ctl_t          ctl_i,
-  input  logic               cap_x_i,
-  input  logic               cap_g_i,
-  input  logic [31:0]        act_i,
-  input  logic [7:0]         byte_i,
-  input  logic [31:0]        scr_i,
-  input  logic signed [31:0] mean_i,
-  input  sf_t                logit_scale_i,
-  input  logic signed [15:0] pair_n_i,
-  input  logic signed [15:0] pair_g_i,
-  output logic signed [15:0] n_o,
-  output logic signed [15:0] g_o,
-  output logic [31:0]        max_key_o,  // magnitude, or order-preserving unsigned form for argmax
-  output logic signed [31:0] sum_o,
-  output logic [31:0]        out_o
+    input  logic               clk_i,
+    input  lane_ctl_t          ctl_i,
+    input  logic               cap_x_i,
+    input  logic               cap_g_i,
+    input  logic [31:0]        act_i,
+    input  logic [7:0]         byte_i,
+    input  logic [31:0]        scr_i,
+    input  logic signed [31:0] mean_i,
+    input  sf_t                logit_scale_i,
+    input  logic signed [15:0] pair_n_i,
+    input  logic signed [15:0] pair_g_i,
+    output logic signed [15:0] n_o,
+    output logic signed [15:0] g_o,
+    output logic [31:0]        max_key_o,  // magnitude, or order-preserving unsigned form for argmax
+    output logic signed [31:0] sum_o,
+    output logic [31:0]        out_o
 );
 
   localparam logic signed [36:0] Max32 = 37'sh7FFFFFFF;
@@ -156,8 +156,7 @@ module vector_lane
         default: a_src = c_q;
       endcase
       if (ctl_i.factor == FactorLane && p_q[31:0] != '0) begin
-        lane_scale = p_q[31]
-            ? sf_pkg::sf_round(p_q[31:15], $signed(g1_q[31:16]) + logit_scale_i.e + 16'sd16)
+        lane_scale = p_q[31] ? sf_pkg::sf_round(p_q[31:15], $signed(g1_q[31:16]) + logit_scale_i.e + 16'sd16)
             : sf_pkg::sf_round(p_q[30:14], $signed(g1_q[31:16]) + logit_scale_i.e + 16'sd15);
       end
     end

@@ -7,26 +7,26 @@
 module vector_max_tree
   import vector_pkg::*;
 #(
-  parameter int unsigned VecLanes = 4,
-  localparam int unsigned LaneWidth = $clog2(VecLanes),
-  localparam int unsigned CountWidth = $clog2(VecLanes + 1)
+    parameter int unsigned VecLanes = 4,
+    localparam int unsigned LaneWidth = $clog2(VecLanes),
+    localparam int unsigned CountWidth = $clog2(VecLanes + 1)
 ) (
-  input  logic                     clk_i,
-  input  logic                     rst_ni,
-  input  logic                     clear_i,  // count_o = 0
-  input  logic                     valid_i,
-  input  logic                     argmax_i,
-  input  logic [SlotWidth-1:0]     slot_i,
-  input  logic                     first_i,
-  input  logic                     last_i,
-  input  logic [31:0]              id_i,     // of lane 0
-  input  logic [CountWidth-1:0]    lanes_i,  // that take part in argmax
-  input  logic [31:0]              key_i[VecLanes],
-  output logic                     busy_o,
-  output logic [Slots-1:0][31:0]   max_o,
-  output logic [GroupIdxWidth-1:0] count_o,
-  input  logic                     argmax_clear_i,
-  output logic [31:0]              argmax_id_o
+    input  logic                     clk_i,
+    input  logic                     rst_ni,
+    input  logic                     clear_i,  // count_o = 0
+    input  logic                     valid_i,
+    input  logic                     argmax_i,
+    input  logic [SlotWidth-1:0]     slot_i,
+    input  logic                     first_i,
+    input  logic                     last_i,
+    input  logic [31:0]              id_i,     // of lane 0
+    input  logic [CountWidth-1:0]    lanes_i,  // that take part in argmax
+    input  logic [31:0]              key_i[VecLanes],
+    output logic                     busy_o,
+    output logic [Slots-1:0][31:0]   max_o,
+    output logic [GroupIdxWidth-1:0] count_o,
+    input  logic                     argmax_clear_i,
+    output logic [31:0]              argmax_id_o
 );
 
   localparam int unsigned Part = VecLanes < 8 ? VecLanes : 8;  // lanes reduced in the first stage

@@ -9,46 +9,46 @@ module vector_output
   import pimllm_pkg::*;
   import vector_pkg::*;
 #(
-  parameter int unsigned VecLanes = 4,
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned ChannelBytes = 8,
-  parameter int unsigned Groups = 2,
-  parameter int unsigned KvRows = 512,
-  parameter int unsigned ActWords = 512,
-  parameter int unsigned ScrWords = 256,
-  localparam int unsigned GroupWidth = Groups > 1 ? $clog2(Groups) : 1,
-  localparam int unsigned ActBytes = 4 * VecLanes,
-  localparam int unsigned ScrBytes = 4 * ArrayCols
+    parameter int unsigned VecLanes = 4,
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned ChannelBytes = 8,
+    parameter int unsigned Groups = 2,
+    parameter int unsigned KvRows = 512,
+    parameter int unsigned ActWords = 512,
+    parameter int unsigned ScrWords = 256,
+    localparam int unsigned GroupWidth = Groups > 1 ? $clog2(Groups) : 1,
+    localparam int unsigned ActBytes = 4 * VecLanes,
+    localparam int unsigned ScrBytes = 4 * ArrayCols
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        start_i,  // of an instruction; cmd_i and dest_i are stable from the next cycle on
-  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
-  input  unit_cmd_t                   cmd_i,
-  /* verilator lint_on UNUSEDSIGNAL */
-  input  dest_e                       dest_i,
-  input  logic [15:0]                 head_mask_i,
-  input  logic                        push_i,
-  input  logic [31:0]                 data_i[VecLanes],
-  output logic                        busy_o,
-  output logic                        room_next_o,
+    input  logic                        clk_i,
+    input  logic                        rst_ni,
+    input  logic                        start_i,  // of an instruction; cmd_i and dest_i are stable from the next cycle on
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
+    input  unit_cmd_t                   cmd_i,
+    /* verilator lint_on UNUSEDSIGNAL */
+    input  dest_e                       dest_i,
+    input  logic [15:0]                 head_mask_i,
+    input  logic                        push_i,
+    input  logic [31:0]                 data_i[VecLanes],
+    output logic                        busy_o,
+    output logic                        room_next_o,
 
-  output logic                        act_wr_req_o,
-  output logic [$clog2(ActWords)-1:0] act_wr_addr_o,
-  output logic [8*ActBytes-1:0]       act_wr_data_o,
-  output logic [ActBytes-1:0]         act_wr_be_o,
-  input  logic                        act_wr_gnt_i,
-  output logic                        scr_wr_req_o,
-  output logic [$clog2(ScrWords)-1:0] scr_wr_addr_o,
-  output logic [8*ScrBytes-1:0]       scr_wr_data_o,
-  output logic [ScrBytes-1:0]         scr_wr_be_o,
-  input  logic                        scr_wr_gnt_i,
-  output logic                        kva_req_o,
-  output logic [GroupWidth-1:0]       kva_group_o,
-  output logic [$clog2(KvRows)-1:0]   kva_addr_o,
-  output logic [8*ChannelBytes-1:0]   kva_data_o,
-  output logic [ChannelBytes-1:0]     kva_be_o,
-  input  logic                        kva_gnt_i
+    output logic                        act_wr_req_o,
+    output logic [$clog2(ActWords)-1:0] act_wr_addr_o,
+    output logic [8*ActBytes-1:0]       act_wr_data_o,
+    output logic [ActBytes-1:0]         act_wr_be_o,
+    input  logic                        act_wr_gnt_i,
+    output logic                        scr_wr_req_o,
+    output logic [$clog2(ScrWords)-1:0] scr_wr_addr_o,
+    output logic [8*ScrBytes-1:0]       scr_wr_data_o,
+    output logic [ScrBytes-1:0]         scr_wr_be_o,
+    input  logic                        scr_wr_gnt_i,
+    output logic                        kva_req_o,
+    output logic [GroupWidth-1:0]       kva_group_o,
+    output logic [$clog2(KvRows)-1:0]   kva_addr_o,
+    output logic [8*ChannelBytes-1:0]   kva_data_o,
+    output logic [ChannelBytes-1:0]     kva_be_o,
+    input  logic                        kva_gnt_i
 );
 
   localparam int unsigned GroupBanks = ChannelBytes / ArrayCols;

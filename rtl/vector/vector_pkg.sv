@@ -14,22 +14,90 @@ package vector_pkg;
 
   // Fields of mode (docs/isa.md).
   localparam logic [2:0] OneGroup = 3'd7;
-  typedef enum logic [1:0] { AuxNone = 2'd0, AuxBias = 2'd1, AuxRope = 2'd2 } aux_e;
-  typedef enum logic [1:0] { QuantAct = 2'd0, QuantQuery = 2'd1, QuantKey = 2'd2, QuantValue = 2'd3 } quant_dest_e;
-  typedef enum logic [1:0] { Relu = 2'd0, Relu2 = 2'd1, Silu = 2'd2, Gelu = 2'd3 } act_e;
+  typedef enum logic [1:0] {
+    AuxNone = 2'd0,
+    AuxBias = 2'd1,
+    AuxRope = 2'd2
+  } aux_e;
+  typedef enum logic [1:0] {
+    QuantAct = 2'd0,
+    QuantQuery = 2'd1,
+    QuantKey = 2'd2,
+    QuantValue = 2'd3
+  } quant_dest_e;
+  typedef enum logic [1:0] {
+    Relu = 2'd0,
+    Relu2 = 2'd1,
+    Silu = 2'd2,
+    Gelu = 2'd3
+  } act_e;
 
-  typedef enum logic [2:0] { DestAct, DestActBytes, DestScrBytes, DestKey, DestValue } dest_e;
+  typedef enum logic [2:0] {
+    DestAct,
+    DestActBytes,
+    DestScrBytes,
+    DestKey,
+    DestValue
+  } dest_e;
 
-  typedef enum logic [1:0] { BaseA0, BaseA1, BaseA2, BaseA1Next } base_e;
-  typedef enum logic [1:0] { NeedNone, NeedInit, NeedPrev, NeedSlot } need_e;
-  typedef enum logic [1:0] { RouteNone, RouteShort, RouteLong, RouteScale } route_e;
+  typedef enum logic [1:0] {
+    BaseA0,
+    BaseA1,
+    BaseA2,
+    BaseA1Next
+  } base_e;
+  typedef enum logic [1:0] {
+    NeedNone,
+    NeedInit,
+    NeedPrev,
+    NeedSlot
+  } need_e;
+  typedef enum logic [1:0] {
+    RouteNone,
+    RouteShort,
+    RouteLong,
+    RouteScale
+  } route_e;
   // Second beat of a chunk: squares of the norm, sine part of RoPE, the other factor of a gated activation.
-  typedef enum logic [1:0] { BeatNone, BeatSquare, BeatRope, BeatOther } beat_e;
-  typedef enum logic [2:0] { MulWeight, MulSquare, MulOne, MulRope, MulScale, MulLate } mul_e;
-  typedef enum logic [1:0] { NormNone, NormSlot, NormHalf } norm_e;  // normalisation before the wide multiplier
-  typedef enum logic [2:0] { FactorCommon, FactorSlot, FactorOne, FactorOther, FactorLane, FactorGate } factor_e;
-  typedef enum logic [2:0] { ShiftCommon, ShiftSlot, ShiftZero, ShiftLane, ShiftGate } shift_e;
-  typedef enum logic [1:0] { LoopNone, LoopQuant, LoopGate } loop_e;
+  typedef enum logic [1:0] {
+    BeatNone,
+    BeatSquare,
+    BeatRope,
+    BeatOther
+  } beat_e;
+  typedef enum logic [2:0] {
+    MulWeight,
+    MulSquare,
+    MulOne,
+    MulRope,
+    MulScale,
+    MulLate
+  } mul_e;
+  typedef enum logic [1:0] {
+    NormNone,
+    NormSlot,
+    NormHalf
+  } norm_e;  // normalisation before the wide multiplier
+  typedef enum logic [2:0] {
+    FactorCommon,
+    FactorSlot,
+    FactorOne,
+    FactorOther,
+    FactorLane,
+    FactorGate
+  } factor_e;
+  typedef enum logic [2:0] {
+    ShiftCommon,
+    ShiftSlot,
+    ShiftZero,
+    ShiftLane,
+    ShiftGate
+  } shift_e;
+  typedef enum logic [1:0] {
+    LoopNone,
+    LoopQuant,
+    LoopGate
+  } loop_e;
 
   typedef struct packed {
     logic [SlotWidth-1:0] slot;
@@ -316,10 +384,29 @@ package vector_pkg;
     endcase
   endfunction
 
-  typedef enum logic [1:0] { CMain, CMean, CJoin, COther } c_sel_e;
-  typedef enum logic [1:0] { SrcAct, SrcBytes, SrcScr } src_e;
-  typedef enum logic [1:0] { AFromC, AFromP, AFromW, AFromZ } a_sel_e;
-  typedef enum logic [1:0] { MaxC, MaxA, MaxW, MaxSigned } max_sel_e;
+  typedef enum logic [1:0] {
+    CMain,
+    CMean,
+    CJoin,
+    COther
+  } c_sel_e;
+  typedef enum logic [1:0] {
+    SrcAct,
+    SrcBytes,
+    SrcScr
+  } src_e;
+  typedef enum logic [1:0] {
+    AFromC,
+    AFromP,
+    AFromW,
+    AFromZ
+  } a_sel_e;
+  typedef enum logic [1:0] {
+    MaxC,
+    MaxA,
+    MaxW,
+    MaxSigned
+  } max_sel_e;
   localparam int unsigned OtherDepth = 8;  // other factors between their normalisation and the late product
 
   // What all lanes do in a cycle: load enables of the stages and their selections.

@@ -9,52 +9,52 @@ module vector_scalar
   import pimllm_pkg::*;
   import vector_pkg::*;
 #(
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned KvsWords = 128,
-  parameter int unsigned SclWords = 256,
-  localparam int unsigned ScrBytes = 4 * ArrayCols
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned KvsWords = 128,
+    parameter int unsigned SclWords = 256,
+    localparam int unsigned ScrBytes = 4 * ArrayCols
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        start_i,        // of a batch; the inputs below are stable from the next cycle on
-  input  logic                        first_batch_i,  // with start_i
-  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
-  input  unit_cmd_t                   cmd_i,
-  /* verilator lint_on UNUSEDSIGNAL */
-  input  logic [15:0]                 base_head_i,
-  input  logic [2:0]                  heads_i,
-  output logic                        busy_o,
+    input  logic                        clk_i,
+    input  logic                        rst_ni,
+    input  logic                        start_i,        // of a batch; the inputs below are stable from the next cycle on
+    input  logic                        first_batch_i,  // with start_i
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
+    input  unit_cmd_t                   cmd_i,
+    /* verilator lint_on UNUSEDSIGNAL */
+    input  logic [15:0]                 base_head_i,
+    input  logic [2:0]                  heads_i,
+    output logic                        busy_o,
 
-  input  logic [Slots-1:0][31:0]      max_i,
-  input  logic [GroupIdxWidth-1:0]    max_count_i,
-  input  logic signed [47:0]          sum_i,
-  input  logic                        sum_done_i,
-  output logic                        sum_clear_o,
+    input  logic [Slots-1:0][31:0]      max_i,
+    input  logic [GroupIdxWidth-1:0]    max_count_i,
+    input  logic signed [47:0]          sum_i,
+    input  logic                        sum_done_i,
+    output logic                        sum_clear_o,
 
-  output logic                        init_done_o,
-  output logic [GroupIdxWidth-1:0]    ready_count_o,
-  output logic signed [31:0]          mean_o,
-  output sf_t                         scale_o,         // common factor
-  output logic [ShiftWidth-1:0]       common_shift_o,
-  output logic [Slots-1:0][4:0]       first_d_o,       // shift of the first block normalisation
-  output logic [Slots-1:0][4:0]       second_d_o,      // of the one before quantisation
-  output logic [Slots-1:0][15:0]      slot_factor_o,
-  output logic [Slots-1:0][ShiftWidth-1:0] slot_shift_o,
+    output logic                        init_done_o,
+    output logic [GroupIdxWidth-1:0]    ready_count_o,
+    output logic signed [31:0]          mean_o,
+    output sf_t                         scale_o,         // common factor
+    output logic [ShiftWidth-1:0]       common_shift_o,
+    output logic [Slots-1:0][4:0]       first_d_o,       // shift of the first block normalisation
+    output logic [Slots-1:0][4:0]       second_d_o,      // of the one before quantisation
+    output logic [Slots-1:0][15:0]      slot_factor_o,
+    output logic [Slots-1:0][ShiftWidth-1:0] slot_shift_o,
 
-  output logic                        scl_rd_req_o,
-  output logic [$clog2(SclWords)-1:0] scl_rd_addr_o,
-  input  logic                        scl_rd_gnt_i,
-  input  logic [31:0]                 scl_rd_data_i,
-  output logic                        scl_wr_req_o,
-  output logic [$clog2(SclWords)-1:0] scl_wr_addr_o,
-  output logic [31:0]                 scl_wr_data_o,
-  output logic [3:0]                  scl_wr_be_o,
-  input  logic                        scl_wr_gnt_i,
-  output logic                        kvs_wr_req_o,
-  output logic [$clog2(KvsWords)-1:0] kvs_wr_addr_o,
-  output logic [8*ScrBytes-1:0]       kvs_wr_data_o,
-  output logic [ScrBytes-1:0]         kvs_wr_be_o,
-  input  logic                        kvs_wr_gnt_i
+    output logic                        scl_rd_req_o,
+    output logic [$clog2(SclWords)-1:0] scl_rd_addr_o,
+    input  logic                        scl_rd_gnt_i,
+    input  logic [31:0]                 scl_rd_data_i,
+    output logic                        scl_wr_req_o,
+    output logic [$clog2(SclWords)-1:0] scl_wr_addr_o,
+    output logic [31:0]                 scl_wr_data_o,
+    output logic [3:0]                  scl_wr_be_o,
+    input  logic                        scl_wr_gnt_i,
+    output logic                        kvs_wr_req_o,
+    output logic [$clog2(KvsWords)-1:0] kvs_wr_addr_o,
+    output logic [8*ScrBytes-1:0]       kvs_wr_data_o,
+    output logic [ScrBytes-1:0]         kvs_wr_be_o,
+    input  logic                        kvs_wr_gnt_i
 );
 
   localparam int unsigned ColWidth = $clog2(ArrayCols);
@@ -67,12 +67,46 @@ module vector_scalar
   localparam logic [15:0] HeadRecordWords = 16'd8;
 
   typedef enum logic [4:0] {
-    Idle, Load, InitA, InitB, InitC, InitSlot, Wait, QuantRecip, QuantFactor, MeanShift,
-    VarNorm, VarMean, VarAdd, VarRsqrt, VarScale, ActSquare, ActShift, ActGate, ActGateShift,
-    OutNorm, OutSize, OutScale, OutEref, OutWrite
+    Idle,
+    Load,
+    InitA,
+    InitB,
+    InitC,
+    InitSlot,
+    Wait,
+    QuantRecip,
+    QuantFactor,
+    MeanShift,
+    VarNorm,
+    VarMean,
+    VarAdd,
+    VarRsqrt,
+    VarScale,
+    ActSquare,
+    ActShift,
+    ActGate,
+    ActGateShift,
+    OutNorm,
+    OutSize,
+    OutScale,
+    OutEref,
+    OutWrite
   } state_e;
-  typedef enum logic [2:0] { AluNorm32, AluNorm64, AluMul, AluAdd, AluRecip, AluRsqrt, AluPass } alu_e;
-  typedef enum logic [1:0] { KindShift, KindQuant, KindMean, KindVar } kind_e;
+  typedef enum logic [2:0] {
+    AluNorm32,
+    AluNorm64,
+    AluMul,
+    AluAdd,
+    AluRecip,
+    AluRsqrt,
+    AluPass
+  } alu_e;
+  typedef enum logic [1:0] {
+    KindShift,
+    KindQuant,
+    KindMean,
+    KindVar
+  } kind_e;
 
   state_e state_q, state_d;
   logic is_norm, is_quant, is_act, is_join, layer, gated, act_block, act_gate;
@@ -412,7 +446,8 @@ module vector_scalar
       load_q <= '0;
     end else begin
       if (ready_up) ready_count_o <= ready_count_o + 1'b1;
-      if (state_q == Wait && available && (kind == KindShift || kind == KindQuant)) max_seen_q <= max_seen_q + 1'b1;
+      if (state_q == Wait && available && (kind == KindShift || kind == KindQuant))
+        max_seen_q <= max_seen_q + 1'b1;
       if (load_req_q && scl_rd_gnt_i) load_q <= load_q + 2'd1;
       // End of the program of a (pass, head).
       if (state_q == InitSlot || state_q == QuantFactor || state_q == MeanShift || (state_q == VarScale && layer) ||

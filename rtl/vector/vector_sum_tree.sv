@@ -4,19 +4,19 @@
 `include "assert.svh"
 
 module vector_sum_tree #(
-  parameter int unsigned VecLanes = 4,
-  localparam int unsigned SumWidth = 48
+    parameter int unsigned VecLanes = 4,
+    localparam int unsigned SumWidth = 48
 ) (
-  input  logic                       clk_i,
-  input  logic                       rst_ni,
-  input  logic                       clear_i,  // done_o = 0
-  input  logic                       valid_i,
-  input  logic                       first_i,
-  input  logic                       last_i,
-  input  logic signed [31:0]         value_i[VecLanes],
-  output logic                       busy_o,
-  output logic                       done_o,
-  output logic signed [SumWidth-1:0] sum_o
+    input  logic                       clk_i,
+    input  logic                       rst_ni,
+    input  logic                       clear_i,  // done_o = 0
+    input  logic                       valid_i,
+    input  logic                       first_i,
+    input  logic                       last_i,
+    input  logic signed [31:0]         value_i[VecLanes],
+    output logic                       busy_o,
+    output logic                       done_o,
+    output logic signed [SumWidth-1:0] sum_o
 );
 
   localparam int unsigned Part = VecLanes < 8 ? VecLanes : 8;

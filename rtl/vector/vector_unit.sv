@@ -10,78 +10,78 @@ module vector_unit
   import pimllm_pkg::*;
   import vector_pkg::*;
 #(
-  parameter int unsigned VecLanes = 4,
-  parameter int unsigned ArrayRows = 4,
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned MemChannels = 2,
-  parameter int unsigned ChannelBytes = 8,
-  parameter int unsigned KvRows = 512,
-  parameter int unsigned ActWords = 512,
-  parameter int unsigned ScrWords = 256,
-  parameter int unsigned KvsWords = 128,
-  parameter int unsigned SclWords = 256,
-  localparam int unsigned Groups = ArrayRows * ArrayCols / ChannelBytes,
-  localparam int unsigned GroupWidth = Groups > 1 ? $clog2(Groups) : 1,
-  localparam int unsigned ActBytes = 4 * VecLanes,
-  localparam int unsigned ScrBytes = 4 * ArrayCols
+    parameter int unsigned VecLanes = 4,
+    parameter int unsigned ArrayRows = 4,
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned MemChannels = 2,
+    parameter int unsigned ChannelBytes = 8,
+    parameter int unsigned KvRows = 512,
+    parameter int unsigned ActWords = 512,
+    parameter int unsigned ScrWords = 256,
+    parameter int unsigned KvsWords = 128,
+    parameter int unsigned SclWords = 256,
+    localparam int unsigned Groups = ArrayRows * ArrayCols / ChannelBytes,
+    localparam int unsigned GroupWidth = Groups > 1 ? $clog2(Groups) : 1,
+    localparam int unsigned ActBytes = 4 * VecLanes,
+    localparam int unsigned ScrBytes = 4 * ArrayCols
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
+    input  logic clk_i,
+    input  logic rst_ni,
 
-  input  logic            cmd_valid_i,
-  output logic            cmd_ready_o,
-  input  unit_cmd_t       cmd_i,
-  output logic            done_o,
-  output logic            err_o,
-  output isa_pkg::error_e err_code_o,
-  output logic            busy_o,
-  output logic            stall_operand_o,
-  output logic            stall_output_o,
-  output logic            stall_memory_o,
-  output logic [31:0]     argmax_id_o,
+    input  logic            cmd_valid_i,
+    output logic            cmd_ready_o,
+    input  unit_cmd_t       cmd_i,
+    output logic            done_o,
+    output logic            err_o,
+    output isa_pkg::error_e err_code_o,
+    output logic            busy_o,
+    output logic            stall_operand_o,
+    output logic            stall_output_o,
+    output logic            stall_memory_o,
+    output logic [31:0]     argmax_id_o,
 
-  output logic                        act_rd_req_o,
-  output logic [$clog2(ActWords)-1:0] act_rd_addr_o,
-  input  logic                        act_rd_gnt_i,
-  input  logic [8*ActBytes-1:0]       act_rd_data_i,
-  output logic                        act_wr_req_o,
-  output logic [$clog2(ActWords)-1:0] act_wr_addr_o,
-  output logic [8*ActBytes-1:0]       act_wr_data_o,
-  output logic [ActBytes-1:0]         act_wr_be_o,
-  input  logic                        act_wr_gnt_i,
+    output logic                        act_rd_req_o,
+    output logic [$clog2(ActWords)-1:0] act_rd_addr_o,
+    input  logic                        act_rd_gnt_i,
+    input  logic [8*ActBytes-1:0]       act_rd_data_i,
+    output logic                        act_wr_req_o,
+    output logic [$clog2(ActWords)-1:0] act_wr_addr_o,
+    output logic [8*ActBytes-1:0]       act_wr_data_o,
+    output logic [ActBytes-1:0]         act_wr_be_o,
+    input  logic                        act_wr_gnt_i,
 
-  output logic                        scr_rd_req_o,
-  output logic [$clog2(ScrWords)-1:0] scr_rd_addr_o,
-  input  logic                        scr_rd_gnt_i,
-  input  logic [8*ScrBytes-1:0]       scr_rd_data_i,
-  output logic                        scr_wr_req_o,
-  output logic [$clog2(ScrWords)-1:0] scr_wr_addr_o,
-  output logic [8*ScrBytes-1:0]       scr_wr_data_o,
-  output logic [ScrBytes-1:0]         scr_wr_be_o,
-  input  logic                        scr_wr_gnt_i,
+    output logic                        scr_rd_req_o,
+    output logic [$clog2(ScrWords)-1:0] scr_rd_addr_o,
+    input  logic                        scr_rd_gnt_i,
+    input  logic [8*ScrBytes-1:0]       scr_rd_data_i,
+    output logic                        scr_wr_req_o,
+    output logic [$clog2(ScrWords)-1:0] scr_wr_addr_o,
+    output logic [8*ScrBytes-1:0]       scr_wr_data_o,
+    output logic [ScrBytes-1:0]         scr_wr_be_o,
+    input  logic                        scr_wr_gnt_i,
 
-  output logic                        scl_rd_req_o,
-  output logic [$clog2(SclWords)-1:0] scl_rd_addr_o,
-  input  logic                        scl_rd_gnt_i,
-  input  logic [31:0]                 scl_rd_data_i,
-  output logic                        scl_wr_req_o,
-  output logic [$clog2(SclWords)-1:0] scl_wr_addr_o,
-  output logic [31:0]                 scl_wr_data_o,
-  output logic [3:0]                  scl_wr_be_o,
-  input  logic                        scl_wr_gnt_i,
+    output logic                        scl_rd_req_o,
+    output logic [$clog2(SclWords)-1:0] scl_rd_addr_o,
+    input  logic                        scl_rd_gnt_i,
+    input  logic [31:0]                 scl_rd_data_i,
+    output logic                        scl_wr_req_o,
+    output logic [$clog2(SclWords)-1:0] scl_wr_addr_o,
+    output logic [31:0]                 scl_wr_data_o,
+    output logic [3:0]                  scl_wr_be_o,
+    input  logic                        scl_wr_gnt_i,
 
-  output logic                        kvs_wr_req_o,
-  output logic [$clog2(KvsWords)-1:0] kvs_wr_addr_o,
-  output logic [8*ScrBytes-1:0]       kvs_wr_data_o,
-  output logic [ScrBytes-1:0]         kvs_wr_be_o,
-  input  logic                        kvs_wr_gnt_i,
+    output logic                        kvs_wr_req_o,
+    output logic [$clog2(KvsWords)-1:0] kvs_wr_addr_o,
+    output logic [8*ScrBytes-1:0]       kvs_wr_data_o,
+    output logic [ScrBytes-1:0]         kvs_wr_be_o,
+    input  logic                        kvs_wr_gnt_i,
 
-  output logic                        kva_req_o,
-  output logic [GroupWidth-1:0]       kva_group_o,
-  output logic [$clog2(KvRows)-1:0]   kva_addr_o,
-  output logic [8*ChannelBytes-1:0]   kva_data_o,
-  output logic [ChannelBytes-1:0]     kva_be_o,
-  input  logic                        kva_gnt_i
+    output logic                        kva_req_o,
+    output logic [GroupWidth-1:0]       kva_group_o,
+    output logic [$clog2(KvRows)-1:0]   kva_addr_o,
+    output logic [8*ChannelBytes-1:0]   kva_data_o,
+    output logic [ChannelBytes-1:0]     kva_be_o,
+    input  logic                        kva_gnt_i
 );
 
   localparam int unsigned CountWidth = $clog2(VecLanes + 1);
@@ -96,18 +96,18 @@ module vector_unit
   logic take, legal, bad_operand, bad_address;
 
   vector_check #(
-    .VecLanes(VecLanes),
-    .ArrayCols(ArrayCols),
-    .ChannelBytes(ChannelBytes),
-    .KvRows(KvRows),
-    .ActWords(ActWords),
-    .ScrWords(ScrWords),
-    .KvsWords(KvsWords),
-    .SclWords(SclWords)
+      .VecLanes(VecLanes),
+      .ArrayCols(ArrayCols),
+      .ChannelBytes(ChannelBytes),
+      .KvRows(KvRows),
+      .ActWords(ActWords),
+      .ScrWords(ScrWords),
+      .KvsWords(KvsWords),
+      .SclWords(SclWords)
   ) u_check (
-    .cmd_i,
-    .bad_operand_o(bad_operand),
-    .bad_address_o(bad_address)
+      .cmd_i,
+      .bad_operand_o(bad_operand),
+      .bad_address_o(bad_address)
   );
 
   logic run_q, done, batch_done, start, last_batch;
@@ -129,7 +129,8 @@ module vector_unit
   assign done = batch_done && last_batch;
   assign done_o = done;
 
-  function automatic dest_e dest_of(input isa_pkg::opcode_e opcode, input logic to_scr, input quant_dest_e quant);
+  function automatic dest_e dest_of(input isa_pkg::opcode_e opcode, input logic to_scr,
+                                    input quant_dest_e quant);
     if (opcode == isa_pkg::OpNorm) return to_scr ? DestScrBytes : DestActBytes;
     if (opcode != isa_pkg::OpQuant) return DestAct;
     unique case (quant)
@@ -180,49 +181,59 @@ module vector_unit
   stage_t fire_stage;
 
   vector_issue #(
-    .VecLanes(VecLanes),
-    .ArrayCols(ArrayCols),
-    .ActWords(ActWords),
-    .ScrWords(ScrWords)
+      .VecLanes(VecLanes),
+      .ArrayCols(ArrayCols),
+      .ActWords(ActWords),
+      .ScrWords(ScrWords)
   ) u_issue (
-    .clk_i,
-    .rst_ni,
-    .start_i(start),
-    .first_batch_i(take),
-    .cmd_i(cmd_q),
-    .base_chunk_i(base_chunk_q),
-    .head_mask_i(head_mask_q),
-    .heads_i(heads),
-    .busy_o(issue_busy),
-    .en_i(en_q),
-    .en_next_i(en_next),
-    .init_done_i(init_done),
-    .ready_count_i(ready_count),
-    .act_rd_req_o,
-    .act_rd_addr_o,
-    .act_rd_gnt_i,
-    .scr_rd_req_o,
-    .scr_rd_addr_o,
-    .scr_rd_gnt_i,
-    .cap_x_o(cap_x),
-    .cap_g_o(cap_g),
-    .cap_b_o(cap_b),
-    .cap_src_o(cap_src),
-    .cap_word_o(cap_word),
-    .cap_part_o(cap_part),
-    .cap_quarter_o(cap_quarter),
-    .fire_o(fire),
-    .join_o(fire_join),
-    .mean_o(fire_mean),
-    .add_b_o(fire_b),
-    .add_g_o(fire_add_g),
-    .stage_o(fire_stage)
+      .clk_i,
+      .rst_ni,
+      .start_i(start),
+      .first_batch_i(take),
+      .cmd_i(cmd_q),
+      .base_chunk_i(base_chunk_q),
+      .head_mask_i(head_mask_q),
+      .heads_i(heads),
+      .busy_o(issue_busy),
+      .en_i(en_q),
+      .en_next_i(en_next),
+      .init_done_i(init_done),
+      .ready_count_i(ready_count),
+      .act_rd_req_o,
+      .act_rd_addr_o,
+      .act_rd_gnt_i,
+      .scr_rd_req_o,
+      .scr_rd_addr_o,
+      .scr_rd_gnt_i,
+      .cap_x_o(cap_x),
+      .cap_g_o(cap_g),
+      .cap_b_o(cap_b),
+      .cap_src_o(cap_src),
+      .cap_word_o(cap_word),
+      .cap_part_o(cap_part),
+      .cap_quarter_o(cap_quarter),
+      .fire_o(fire),
+      .join_o(fire_join),
+      .mean_o(fire_mean),
+      .add_b_o(fire_b),
+      .add_g_o(fire_add_g),
+      .stage_o(fire_stage)
   );
 
   // --- pipeline control ----------------------------------------------------------------------------------------------
   // Valid bits and descriptors of the stages; T, S: gate table and interpolation, L: other factor of a gated product,
   // E: that product.
-  logic c_valid_q, n_valid_q, p_valid_q, a_valid_q, m_valid_q, w_valid_q, t_valid_q, s_valid_q, l_valid_q, e_valid_q;
+  logic
+      c_valid_q,
+      n_valid_q,
+      p_valid_q,
+      a_valid_q,
+      m_valid_q,
+      w_valid_q,
+      t_valid_q,
+      s_valid_q,
+      l_valid_q,
+      e_valid_q;
   logic c_valid_d, n_valid_d, p_valid_d, a_valid_d, m_valid_d, w_valid_d;
   stage_t c_q, n_q, p_q, a_q, m_q, w_q, t_q, s_q, a_d;
   logic second_beat, w_loop, w_out, e_out_next, w_out_next;
@@ -320,46 +331,46 @@ module vector_unit
   logic [Slots-1:0][ShiftWidth-1:0] slot_shift;
 
   vector_scalar #(
-    .ArrayCols(ArrayCols),
-    .KvsWords(KvsWords),
-    .SclWords(SclWords)
+      .ArrayCols(ArrayCols),
+      .KvsWords(KvsWords),
+      .SclWords(SclWords)
   ) u_scalar (
-    .clk_i,
-    .rst_ni,
-    .start_i(start),
-    .first_batch_i(take),
-    .cmd_i(cmd_q),
-    .base_head_i(base_head_q),
-    .heads_i(heads),
-    .busy_o(scalar_busy),
-    .max_i(max),
-    .max_count_i(max_count),
-    .sum_i(sum),
-    .sum_done_i(sum_done),
-    .sum_clear_o(sum_clear),
-    .init_done_o(init_done),
-    .ready_count_o(ready_count),
-    .mean_o(mean),
-    .scale_o(scale),
-    .common_shift_o(common_shift),
-    .first_d_o(first_d),
-    .second_d_o(second_d),
-    .slot_factor_o(slot_factor),
-    .slot_shift_o(slot_shift),
-    .scl_rd_req_o,
-    .scl_rd_addr_o,
-    .scl_rd_gnt_i,
-    .scl_rd_data_i,
-    .scl_wr_req_o,
-    .scl_wr_addr_o,
-    .scl_wr_data_o,
-    .scl_wr_be_o,
-    .scl_wr_gnt_i,
-    .kvs_wr_req_o,
-    .kvs_wr_addr_o,
-    .kvs_wr_data_o,
-    .kvs_wr_be_o,
-    .kvs_wr_gnt_i
+      .clk_i,
+      .rst_ni,
+      .start_i(start),
+      .first_batch_i(take),
+      .cmd_i(cmd_q),
+      .base_head_i(base_head_q),
+      .heads_i(heads),
+      .busy_o(scalar_busy),
+      .max_i(max),
+      .max_count_i(max_count),
+      .sum_i(sum),
+      .sum_done_i(sum_done),
+      .sum_clear_o(sum_clear),
+      .init_done_o(init_done),
+      .ready_count_o(ready_count),
+      .mean_o(mean),
+      .scale_o(scale),
+      .common_shift_o(common_shift),
+      .first_d_o(first_d),
+      .second_d_o(second_d),
+      .slot_factor_o(slot_factor),
+      .slot_shift_o(slot_shift),
+      .scl_rd_req_o,
+      .scl_rd_addr_o,
+      .scl_rd_gnt_i,
+      .scl_rd_data_i,
+      .scl_wr_req_o,
+      .scl_wr_addr_o,
+      .scl_wr_data_o,
+      .scl_wr_be_o,
+      .scl_wr_gnt_i,
+      .kvs_wr_req_o,
+      .kvs_wr_addr_o,
+      .kvs_wr_data_o,
+      .kvs_wr_be_o,
+      .kvs_wr_gnt_i
   );
 
   // --- lane control --------------------------------------------------------------------------------------------------
@@ -482,24 +493,24 @@ module vector_unit
     assign cap_g_lane = cap_g && here;
 
     vector_lane #(
-      .Odd(i % 2 == 1)
+        .Odd(i % 2 == 1)
     ) u_lane (
-      .clk_i,
-      .ctl_i(ctl),
-      .cap_x_i(cap_x_lane),
-      .cap_g_i(cap_g_lane),
-      .act_i(act_rd_data_i[32*i+:32]),
-      .byte_i(octet),
-      .scr_i(scr),
-      .mean_i(mean),
-      .logit_scale_i(scale),
-      .pair_n_i(lane_n[i^1]),
-      .pair_g_i(lane_g[i^1]),
-      .n_o(lane_n[i]),
-      .g_o(lane_g[i]),
-      .max_key_o(lane_key[i]),
-      .sum_o(lane_sum[i]),
-      .out_o(lane_out[i])
+        .clk_i,
+        .ctl_i(ctl),
+        .cap_x_i(cap_x_lane),
+        .cap_g_i(cap_g_lane),
+        .act_i(act_rd_data_i[32*i+:32]),
+        .byte_i(octet),
+        .scr_i(scr),
+        .mean_i(mean),
+        .logit_scale_i(scale),
+        .pair_n_i(lane_n[i^1]),
+        .pair_g_i(lane_g[i^1]),
+        .n_o(lane_n[i]),
+        .g_o(lane_g[i]),
+        .max_key_o(lane_key[i]),
+        .sum_o(lane_sum[i]),
+        .out_o(lane_out[i])
     );
   end
 
@@ -523,39 +534,39 @@ module vector_unit
   end
 
   vector_max_tree #(
-    .VecLanes(VecLanes)
+      .VecLanes(VecLanes)
   ) u_max (
-    .clk_i,
-    .rst_ni,
-    .clear_i(start),
-    .valid_i(ctl.max_en),
-    .argmax_i(argmax),
-    .slot_i(max_stage.slot),
-    .first_i(max_stage.first),
-    .last_i(max_stage.last),
-    .id_i(logit_id_q),
-    .lanes_i(logit_lanes),
-    .key_i(lane_key),
-    .busy_o(max_busy),
-    .max_o(max),
-    .count_o(max_count),
-    .argmax_clear_i(take && cmd_i.opcode == isa_pkg::OpLogit && cmd_i.mode[0]),
-    .argmax_id_o
+      .clk_i,
+      .rst_ni,
+      .clear_i(start),
+      .valid_i(ctl.max_en),
+      .argmax_i(argmax),
+      .slot_i(max_stage.slot),
+      .first_i(max_stage.first),
+      .last_i(max_stage.last),
+      .id_i(logit_id_q),
+      .lanes_i(logit_lanes),
+      .key_i(lane_key),
+      .busy_o(max_busy),
+      .max_o(max),
+      .count_o(max_count),
+      .argmax_clear_i(take && cmd_i.opcode == isa_pkg::OpLogit && cmd_i.mode[0]),
+      .argmax_id_o
   );
 
   vector_sum_tree #(
-    .VecLanes(VecLanes)
+      .VecLanes(VecLanes)
   ) u_sum (
-    .clk_i,
-    .rst_ni,
-    .clear_i(sum_clear || start),
-    .valid_i(ctl.sum_en),
-    .first_i(sum_p ? p_q.first : c_q.first),
-    .last_i(sum_p ? p_q.last : c_q.last),
-    .value_i(lane_sum),
-    .busy_o(sum_busy),
-    .done_o(sum_done),
-    .sum_o(sum)
+      .clk_i,
+      .rst_ni,
+      .clear_i(sum_clear || start),
+      .valid_i(ctl.sum_en),
+      .first_i(sum_p ? p_q.first : c_q.first),
+      .last_i(sum_p ? p_q.last : c_q.last),
+      .value_i(lane_sum),
+      .busy_o(sum_busy),
+      .done_o(sum_done),
+      .sum_o(sum)
   );
 
   // --- output --------------------------------------------------------------------------------------------------------
@@ -563,40 +574,40 @@ module vector_unit
   assign en_next = out_room_next || !(w_out_next || e_out_next);
 
   vector_output #(
-    .VecLanes(VecLanes),
-    .ArrayCols(ArrayCols),
-    .ChannelBytes(ChannelBytes),
-    .Groups(Groups),
-    .KvRows(KvRows),
-    .ActWords(ActWords),
-    .ScrWords(ScrWords)
+      .VecLanes(VecLanes),
+      .ArrayCols(ArrayCols),
+      .ChannelBytes(ChannelBytes),
+      .Groups(Groups),
+      .KvRows(KvRows),
+      .ActWords(ActWords),
+      .ScrWords(ScrWords)
   ) u_output (
-    .clk_i,
-    .rst_ni,
-    .start_i(take),
-    .cmd_i(cmd_q),
-    .dest_i(dest_q),
-    .head_mask_i(head_mask_q),
-    .push_i(push),
-    .data_i(lane_out),
-    .busy_o(out_busy),
-    .room_next_o(out_room_next),
-    .act_wr_req_o,
-    .act_wr_addr_o,
-    .act_wr_data_o,
-    .act_wr_be_o,
-    .act_wr_gnt_i,
-    .scr_wr_req_o,
-    .scr_wr_addr_o,
-    .scr_wr_data_o,
-    .scr_wr_be_o,
-    .scr_wr_gnt_i,
-    .kva_req_o,
-    .kva_group_o,
-    .kva_addr_o,
-    .kva_data_o,
-    .kva_be_o,
-    .kva_gnt_i
+      .clk_i,
+      .rst_ni,
+      .start_i(take),
+      .cmd_i(cmd_q),
+      .dest_i(dest_q),
+      .head_mask_i(head_mask_q),
+      .push_i(push),
+      .data_i(lane_out),
+      .busy_o(out_busy),
+      .room_next_o(out_room_next),
+      .act_wr_req_o,
+      .act_wr_addr_o,
+      .act_wr_data_o,
+      .act_wr_be_o,
+      .act_wr_gnt_i,
+      .scr_wr_req_o,
+      .scr_wr_addr_o,
+      .scr_wr_data_o,
+      .scr_wr_be_o,
+      .scr_wr_gnt_i,
+      .kva_req_o,
+      .kva_group_o,
+      .kva_addr_o,
+      .kva_data_o,
+      .kva_be_o,
+      .kva_gnt_i
   );
 
   // --- end -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@
 
 #include "golden/error.hpp"
 #include "models/compiler/compiler.hpp"
+#include "models/compiler/image.hpp"
 #include "models/gguf/load_model.hpp"
+#include "models/tokenizer/tokenizer.hpp"
 #include "sim/cli/commands.hpp"
 #include "sim/cli/console.hpp"
 
@@ -15,12 +17,26 @@ namespace {
 struct Options {
   std::string model, out, json;
   std::string config = "paper";
+  std::string prompt = "In the beginning";
+  int tokens = 16;
 };
 
 int run(const Options& options) {
   const ModelWeights weights = load_model(options.model);
+  const Tokenizer tokenizer = load_tokenizer(options.model);
   const CompiledModel compiled = compile(weights, hardware_preset(options.config));
-  fmt::print("{}\n", compiled.step.words.size());
+  const ExampleRun example = example_run(weights, compiled, tokenizer.encode(options.prompt), options.tokens);
+  write_compiled(compiled, example, options.out);
+  const uint64_t bytes = compiled.memory_end - compiled.options.memory_base;
+  fmt::print("{}: {} for {}: {} + {} instructions, {} bytes of memory; example: {}{}\n", options.out,
+             options.model, options.config, compiled.init.words.size(), compiled.step.words.size(), bytes,
+             options.prompt, tokenizer.decode(example.tokens));
+  write_json(options.json, {{"model", options.model},
+                            {"config", options.config},
+                            {"out", options.out},
+                            {"init_instructions", compiled.init.words.size()},
+                            {"step_instructions", compiled.step.words.size()},
+                            {"memory_bytes", bytes}});
   return kGood;
 }
 
@@ -32,6 +48,8 @@ void add_compile(CLI::App& app, Action& action) {
   command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
   command->add_option("--config", options->config, "machine")->capture_default_str();
   command->add_option("-o,--out", options->out, "folder to write")->required();
+  command->add_option("--prompt", options->prompt, "of the example in the manifest")->capture_default_str();
+  command->add_option("--tokens", options->tokens, "of the example in the manifest")->capture_default_str();
   command->add_option("--json", options->json, "write the result to FILE");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

@@ -43,8 +43,8 @@ void Progress::update(uint64_t done, const std::string& note) {
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0.0;
   const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : 0.0;
-  fmt::print(stderr, "\r\033[K{}: {}/{} {}, {:.1f} {}/s, {:.0f} s left{}{}", what_, done, total_, unit_, rate, unit_,
-             left, note.empty() ? "" : ", ", note);
+  fmt::print(stderr, "\r\033[K{}: {}/{} {}, {:.1f} {}/s, {:.0f} s left{}{}", what_, done, total_, unit_, rate,
+             unit_, left, note.empty() ? "" : ", ", note);
   std::fflush(stderr);
   dirty_ = true;
 }

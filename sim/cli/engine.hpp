@@ -25,7 +25,8 @@ std::unique_ptr<Engine> make_float_engine(const ModelWeights& weights);
 std::unique_ptr<Engine> make_golden_engine(const ModelWeights& weights, const CrossbarSettings& crossbar);
 
 // Scores windows on the Verilated machine `config`.
-WindowScorer rtl_scorer(const ModelWeights& weights, const std::string& config, const CompileOptions& options);
+WindowScorer rtl_scorer(const ModelWeights& weights, const std::string& config,
+                        const CompileOptions& options);
 
 // The lowest id among the largest logits.
 int32_t greedy(std::span<const double> logits);

@@ -1,4 +1,5 @@
-// pimllm generate: text from a checkpoint, by the float model, the integer golden model or the Verilated machine.
+// pimllm generate: text from a checkpoint, by the float model, the integer golden model or the Verilated
+// machine.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -69,11 +70,12 @@ void run_model(const Options& options, Engine& engine, const std::vector<int32_t
   }
 }
 
-void run_rtl(const Options& options, const ModelWeights& weights, const std::vector<int32_t>& prompt, Printer& print,
-            nlohmann::ordered_json& json) {
+void run_rtl(const Options& options, const ModelWeights& weights, const std::vector<int32_t>& prompt,
+             Printer& print, nlohmann::ordered_json& json) {
   RtlSession session(weights, options.config, options.machine, {}, options.check);
   std::mt19937_64 rng(options.seed);
-  Progress progress("rtl", "tokens", static_cast<uint64_t>(prompt.size()) + static_cast<uint64_t>(options.tokens));
+  Progress progress("rtl", "tokens",
+                    static_cast<uint64_t>(prompt.size()) + static_cast<uint64_t>(options.tokens));
   uint64_t decoded = 0;
   const auto show = [&] {
     check_interrupt();
@@ -105,19 +107,22 @@ int run(const Options& options) {
   if (options.tokens < 1) fail("--tokens: expected at least 1, found {}", options.tokens);
   const auto total = prompt.size() + static_cast<size_t>(options.tokens);
   if (total > static_cast<size_t>(weights.config.context_length)) {
-    fail("--tokens: {} prompt tokens and {} new ones are {}, the context holds {}", prompt.size(), options.tokens, total,
-         weights.config.context_length);
+    fail("--tokens: {} prompt tokens and {} new ones are {}, the context holds {}", prompt.size(),
+         options.tokens, total, weights.config.context_length);
   }
-  if (options.check && options.engine != "rtl") fail("--check: expected --engine rtl, found {}", options.engine);
+  if (options.check && options.engine != "rtl")
+    fail("--check: expected --engine rtl, found {}", options.engine);
 
-  nlohmann::ordered_json json{{"model", options.model}, {"engine", options.engine}, {"prompt", options.prompt}};
+  nlohmann::ordered_json json{
+      {"model", options.model}, {"engine", options.engine}, {"prompt", options.prompt}};
   fmt::print("{}", options.prompt);
   std::fflush(stdout);
   Printer print(tokenizer);
   if (options.engine == "rtl") {
     run_rtl(options, weights, prompt, print, json);
   } else {
-    const auto engine = options.engine == "float" ? make_float_engine(weights) : make_golden_engine(weights, {});
+    const auto engine =
+        options.engine == "float" ? make_float_engine(weights) : make_golden_engine(weights, {});
     run_model(options, *engine, prompt, print);
     fmt::print("\n");
   }
@@ -136,14 +141,18 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
   command->add_option("--prompt", options->prompt, "text to begin with")->required();
   command->add_option("--tokens", options->tokens, "new tokens")->capture_default_str();
-  command->add_option("--engine", options->engine)->check(CLI::IsMember({"golden", "float", "rtl"}))->capture_default_str();
+  command->add_option("--engine", options->engine)
+      ->check(CLI::IsMember({"golden", "float", "rtl"}))
+      ->capture_default_str();
   command->add_option("--config", options->config, "machine of the rtl engine")->capture_default_str();
-  command->add_option("--temperature", options->temperature, "0: the most likely token")->capture_default_str();
+  command->add_option("--temperature", options->temperature, "0: the most likely token")
+      ->capture_default_str();
   command->add_option("--seed", options->seed, "of sampling, and of the machine's power-on values and stalls")
       ->capture_default_str();
   command->add_flag("--check", options->check, "compare every write of the machine with the references");
   command->add_option("--memory-latency", options->machine.memory.latency, "cycles")->capture_default_str();
-  command->add_option("--memory-latency-spread", options->machine.memory.latency_spread, "random cycles on top");
+  command->add_option("--memory-latency-spread", options->machine.memory.latency_spread,
+                      "random cycles on top");
   command->add_option("--memory-stall", options->machine.memory.stall, "probability of a refusal a cycle")
       ->check(CLI::Range(0.0, 0.95));
   command->add_option("--trace", options->machine.trace, "FST file (a build with tracing)");

@@ -25,10 +25,14 @@ constexpr std::array kConfigs = {"paper", "small", "unit", "fpga"};
 
 const char* name_of(Activation activation) {
   switch (activation) {
-    case Activation::kRelu: return "ReLU";
-    case Activation::kRelu2: return "ReLU^2";
-    case Activation::kSilu: return "SiLU";
-    case Activation::kGelu: return "GELU";
+    case Activation::kRelu:
+      return "ReLU";
+    case Activation::kRelu2:
+      return "ReLU^2";
+    case Activation::kSilu:
+      return "SiLU";
+    case Activation::kGelu:
+      return "GELU";
   }
   return "?";
 }
@@ -36,7 +40,8 @@ const char* name_of(Activation activation) {
 uint64_t ternary_weights(const ModelWeights& weights) {
   uint64_t count = 0;
   for (const auto& layer : weights.layers) {
-    for (const auto* matrix : {&layer.wq, &layer.wk, &layer.wv, &layer.wo, &layer.w_gate, &layer.w_up, &layer.w_down}) {
+    for (const auto* matrix :
+         {&layer.wq, &layer.wk, &layer.wv, &layer.wo, &layer.w_gate, &layer.w_up, &layer.w_down}) {
       count += matrix->values.size();
     }
   }
@@ -61,12 +66,14 @@ void show_model(const Options& options, nlohmann::ordered_json& json) {
   const auto& c = weights.config;
   if (!options.program) {
     fmt::print("{}: {} ({})\n", options.what, c.architecture, c.name.empty() ? "no name" : c.name);
-    fmt::print("  d_model {}, layers {}, heads {}, kv_heads {}, head_dim {}, d_ff {}\n", c.d_model, c.layers, c.heads,
-               c.kv_heads, c.head_dim, c.d_ff);
-    fmt::print("  vocabulary {}, context {}, {} ternary weights\n", c.vocab_size, c.context_length, ternary_weights(weights));
+    fmt::print("  d_model {}, layers {}, heads {}, kv_heads {}, head_dim {}, d_ff {}\n", c.d_model, c.layers,
+               c.heads, c.kv_heads, c.head_dim, c.d_ff);
+    fmt::print("  vocabulary {}, context {}, {} ternary weights\n", c.vocab_size, c.context_length,
+               ternary_weights(weights));
     fmt::print("  {}, {}, {}{}{}, {}\n", c.norm == NormKind::kRms ? "RMSNorm" : "LayerNorm",
                c.normalizer == Normalizer::kSoftmax ? "softmax" : "ConSMax", name_of(c.activation),
-               c.gated ? ", gated" : "", c.sub_norms ? ", sub-norms" : "", c.rope ? "RoPE" : "learned positions");
+               c.gated ? ", gated" : "", c.sub_norms ? ", sub-norms" : "",
+               c.rope ? "RoPE" : "learned positions");
   }
   json["architecture"] = c.architecture;
   json["d_model"] = c.d_model;
@@ -90,8 +97,9 @@ void show_model(const Options& options, nlohmann::ordered_json& json) {
   fmt::print("on configuration {}\n", options.config);
   fmt::print("  crossbars {} of {}; instructions {} (init) and {} (a token)\n", l.crossbars, h.crossbars(),
              compiled.init.words.size(), compiled.step.words.size());
-  fmt::print("  scratchpad words: ACT {} of {}, SCR {} of {}, KVS {} of {}, SCL {} of {}, KV rows {} of {}\n", l.act_words,
-             h.act_words, l.scr_words, h.scr_words, l.kvs_words, h.kvs_words, l.scl_words, h.scl_words, l.kv_rows, h.kv_rows);
+  fmt::print("  scratchpad words: ACT {} of {}, SCR {} of {}, KVS {} of {}, SCL {} of {}, KV rows {} of {}\n",
+             l.act_words, h.act_words, l.scr_words, h.scr_words, l.kvs_words, h.kvs_words, l.scl_words,
+             h.scl_words, l.kv_rows, h.kv_rows);
   fmt::print("  memory map, {} bytes\n", compiled.memory_end - compiled.options.memory_base);
   for (const auto& segment : compiled.segments) {
     fmt::print("    {:#010x} {:>10} {}\n", segment.address, segment.size, segment.name);
@@ -118,7 +126,8 @@ void add_info(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("info", "what a checkpoint or configuration is and needs");
   command->add_option("what", options->what, "checkpoint (GGUF), or paper, small, unit, fpga")->required();
-  command->add_option("--config", options->config, "machine a checkpoint is compiled for")->capture_default_str();
+  command->add_option("--config", options->config, "machine a checkpoint is compiled for")
+      ->capture_default_str();
   command->add_flag("--program", options->program, "disassemble the compiled program");
   command->add_option("--json", options->json, "write the result to FILE");
   command->callback([options, &action] { action = [options] { return run(*options); }; });

@@ -1,4 +1,6 @@
 // pimllm perplexity: how well a model predicts a text, by engine.
+#include "golden/perplexity.hpp"
+
 #include <fmt/format.h>
 
 #include <memory>
@@ -6,7 +8,6 @@
 #include "golden/error.hpp"
 #include "golden/float_model.hpp"
 #include "golden/integer_model.hpp"
-#include "golden/perplexity.hpp"
 #include "models/gguf/load_model.hpp"
 #include "models/io/atomic_file.hpp"
 #include "models/tokenizer/tokenizer.hpp"
@@ -87,11 +88,14 @@ void add_perplexity(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("perplexity", "how well a model predicts a text");
   command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
   command->add_option("--text", options->text, "text file")->required();
-  command->add_option("--engine", options->engine)->check(CLI::IsMember({"golden", "float", "rtl"}))->capture_default_str();
+  command->add_option("--engine", options->engine)
+      ->check(CLI::IsMember({"golden", "float", "rtl"}))
+      ->capture_default_str();
   command->add_option("--config", options->config, "machine of the rtl engine")->capture_default_str();
   command->add_option("--limit", options->limit, "score only the first N tokens of the text");
   command->add_option("--rows-per-conversion", options->crossbar.rows_per_conversion)->capture_default_str();
-  command->add_option("--lsb-shift", options->crossbar.lsb_shift, "an ADC step is 2^N")->capture_default_str();
+  command->add_option("--lsb-shift", options->crossbar.lsb_shift, "an ADC step is 2^N")
+      ->capture_default_str();
   command->add_option("--adc-bits", options->crossbar.adc_bits)->capture_default_str();
   command->add_option("--threads", options->threads, "0: all cores")->capture_default_str();
   command->add_option("--json", options->json, "write the result to FILE");

@@ -45,9 +45,12 @@ int run(const Options& options) {
 
 void add_profile(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("profile", "cycles and utilisation per unit of a token, measured in RTL");
+  CLI::App* command =
+      app.add_subcommand("profile", "cycles and utilisation per unit of a token, measured in RTL");
   command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
-  command->add_option("--context", options->contexts, "tokens in the context, the new one included")->delimiter(',')->required();
+  command->add_option("--context", options->contexts, "tokens in the context, the new one included")
+      ->delimiter(',')
+      ->required();
   command->add_option("--config", options->config, "machine")->capture_default_str();
   command->add_option("--json", options->json, "write the result to FILE");
   command->callback([options, &action] { action = [options] { return run(*options); }; });

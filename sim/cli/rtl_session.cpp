@@ -21,9 +21,10 @@ constexpr std::array kUnits = {UnitRow{"PIM", "PIM bank"}, UnitRow{"ARR", "array
 
 }  // namespace
 
-RtlSession::RtlSession(const ModelWeights& weights, const std::string& config, const sim::MachineOptions& machine,
-                       const CompileOptions& options, bool check)
-    : model_(compile(weights, hardware_preset(config), options)), machine_(sim::make_machine(config, machine)) {
+RtlSession::RtlSession(const ModelWeights& weights, const std::string& config,
+                       const sim::MachineOptions& machine, const CompileOptions& options, bool check)
+    : model_(compile(weights, hardware_preset(config), options)),
+      machine_(sim::make_machine(config, machine)) {
   if (check) {
     checker_ = std::make_unique<sim::Checker>(model_);
     golden_ = std::make_unique<sim::GoldenCheck>(model_, weights, *checker_);
@@ -78,7 +79,8 @@ void RtlSession::generate(int32_t token, int count, const std::function<void(int
 std::string RtlSession::speed() const {
   const uint64_t cycles = machine_->cycles() - first_cycle_;
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-  return fmt::format("{} cycles, {:.0f} kcycles/s", cycles, static_cast<double>(cycles) / std::max(seconds, 1e-9) / 1e3);
+  return fmt::format("{} cycles, {:.0f} kcycles/s", cycles,
+                     static_cast<double>(cycles) / std::max(seconds, 1e-9) / 1e3);
 }
 
 nlohmann::ordered_json RtlSession::report() {
@@ -95,8 +97,8 @@ nlohmann::ordered_json RtlSession::report() {
   json["tokens_per_second"] = kClockHertz * tokens / cycles;
   json["kcycles_per_second"] = static_cast<double>(simulated) / seconds / 1e3;
   fmt::print("RTL, {} tokens, mean over all of them\n", tokens_);
-  fmt::print("  {:<10} {:>12} {:>8} {:>12} {:>12} {:>12}\n", "unit", "busy/token", "of time", "no operand", "output full",
-             "memory");
+  fmt::print("  {:<10} {:>12} {:>8} {:>12} {:>12} {:>12}\n", "unit", "busy/token", "of time", "no operand",
+             "output full", "memory");
   for (const auto& unit : kUnits) {
     const auto value = [&](const char* what) {
       return static_cast<double>(counters.at(std::string(unit.counter) + what)) / tokens;
@@ -106,12 +108,14 @@ nlohmann::ordered_json RtlSession::report() {
                value("_STALL_MEMORY"));
     json["busy_per_token"][unit.counter] = value("_BUSY");
   }
-  fmt::print("  cycles per token {:.0f}, {:.0f} tokens/s at 100 MHz\n", cycles / tokens, kClockHertz * tokens / cycles);
+  fmt::print("  cycles per token {:.0f}, {:.0f} tokens/s at 100 MHz\n", cycles / tokens,
+             kClockHertz * tokens / cycles);
   fmt::print("  simulation: {} cycles in {:.1f} s, {:.0f} kcycles/s\n", simulated, seconds,
              static_cast<double>(simulated) / seconds / 1e3);
   if (checker_) {
-    fmt::print("bit-exact: {} instructions checked, 0 mismatches; {} tensors equal to the integer golden model\n",
-               checker_->instructions(), golden_->tensors());
+    fmt::print(
+        "bit-exact: {} instructions checked, 0 mismatches; {} tensors equal to the integer golden model\n",
+        checker_->instructions(), golden_->tensors());
     json["instructions_checked"] = checker_->instructions();
     json["tensors_checked"] = golden_->tensors();
     json["mismatches"] = 0;
@@ -119,7 +123,8 @@ nlohmann::ordered_json RtlSession::report() {
   return json;
 }
 
-WindowScorer rtl_scorer(const ModelWeights& weights, const std::string& config, const CompileOptions& options) {
+WindowScorer rtl_scorer(const ModelWeights& weights, const std::string& config,
+                        const CompileOptions& options) {
   auto session = std::make_shared<RtlSession>(weights, config, sim::MachineOptions{}, options, false);
   return step_scorer([session] { session->jump(0); },
                      [session](int32_t token) { return session->step_fixed(token); });

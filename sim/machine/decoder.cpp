@@ -10,9 +10,16 @@ namespace {
 constexpr uint64_t kPollCycles = 64;
 
 std::string_view cause_name(uint32_t cause) {
-  constexpr std::array<std::string_view, 10> kNames = {
-      "none",      "illegal opcode",     "bad address",  "bus error on a read", "bus error on a write",
-      "bus error on an instruction fetch", "semaphore overflow", "loop nesting", "watchdog",            "bad operand"};
+  constexpr std::array<std::string_view, 10> kNames = {"none",
+                                                       "illegal opcode",
+                                                       "bad address",
+                                                       "bus error on a read",
+                                                       "bus error on a write",
+                                                       "bus error on an instruction fetch",
+                                                       "semaphore overflow",
+                                                       "loop nesting",
+                                                       "watchdog",
+                                                       "bad operand"};
   return cause < kNames.size() ? kNames[cause] : "unknown";
 }
 
@@ -84,15 +91,17 @@ void Decoder::finish(const CompiledProgram& program, const std::function<void()>
 }
 
 void Decoder::report_error(const CompiledProgram& program) {
-  const uint32_t cause = machine_.read_register(register_address("ERROR_CAUSE")) & PIMLLM_REGS__ERROR_CAUSE__CAUSE_bm;
-  const uint64_t address = static_cast<uint64_t>(machine_.read_register(register_address("ERROR_PC"))) * isa::kInstructionBytes;
+  const uint32_t cause =
+      machine_.read_register(register_address("ERROR_CAUSE")) & PIMLLM_REGS__ERROR_CAUSE__CAUSE_bm;
+  const uint64_t address =
+      static_cast<uint64_t>(machine_.read_register(register_address("ERROR_PC"))) * isa::kInstructionBytes;
   const uint64_t index = (address - program.address) / isa::kInstructionBytes;
   std::string text = "?";
   if (address >= program.address && index < program.words.size()) {
     text = isa::disassemble(isa::decode(program.words[index]), index, program.symbols);
   }
-  fail("the machine stopped: {} at {:#x}, instruction {} of program {}: {}", cause_name(cause), address, index,
-       program.name, text);
+  fail("the machine stopped: {} at {:#x}, instruction {} of program {}: {}", cause_name(cause), address,
+       index, program.name, text);
 }
 
 void Decoder::begin_token(int32_t token, uint32_t tokens_left, bool head) {
@@ -144,7 +153,8 @@ void Decoder::generate(int32_t token, int count, const std::function<void(int32_
     if (on_cycles) on_cycles();
     const uint32_t made = machine_.read_register(count_address);
     if (made == reported) return;
-    if (made != reported + 1) fail("register TOKEN_COUNT: expected {}, found {}: a token was missed", reported + 1, made);
+    if (made != reported + 1)
+      fail("register TOKEN_COUNT: expected {}, found {}: a token was missed", reported + 1, made);
     reported = made;
     ++position_;
     on_token(static_cast<int32_t>(machine_.read_register(out_address)));

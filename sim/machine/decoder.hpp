@@ -20,22 +20,23 @@ using Counters = std::map<std::string, uint64_t>;
 
 class Decoder {
  public:
-  // Loads the image and runs the init program. The machine must have the compiled model's parameters; throws Error
-  // otherwise, or if the machine stops with an error. With a checker (may be null) everything is compared.
+  // Loads the image and runs the init program. The machine must have the compiled model's parameters; throws
+  // Error otherwise, or if the machine stops with an error. With a checker (may be null) everything is
+  // compared.
   Decoder(const CompiledModel& model, Machine& machine, Checker* checker = nullptr);
   ~Decoder();
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
-  // Decodes one token at the next position; logits [vocab_size] with 16 fraction bits, valid until the next call.
-  // Throws Error if the context is full or the machine stops.
+  // Decodes one token at the next position; logits [vocab_size] with 16 fraction bits, valid until the next
+  // call. Throws Error if the context is full or the machine stops.
   std::span<const int32_t> step(int32_t token);
 
   // Decodes a prompt token, whose logits nobody asks for.
   void feed(int32_t token);
 
-  // Decodes `token` and then lets the machine go on by itself until it has made `count` tokens; each is reported as it
-  // comes. `on_cycles` is called now and then.
+  // Decodes `token` and then lets the machine go on by itself until it has made `count` tokens; each is
+  // reported as it comes. `on_cycles` is called now and then.
   void generate(int32_t token, int count, const std::function<void(int32_t)>& on_token,
                 const std::function<void()>& on_cycles = {});
 

@@ -49,7 +49,8 @@ std::unique_ptr<Machine> make_machine(std::string_view config, const MachineOpti
     if (factory.config == config) return factory.make(options);
   }
   std::string known;
-  for (const auto& factory : machine_factories()) known += (known.empty() ? "" : ", ") + std::string(factory.config);
+  for (const auto& factory : machine_factories())
+    known += (known.empty() ? "" : ", ") + std::string(factory.config);
   fail("configuration: expected one of {}, found '{}'", known, config);
 }
 

@@ -1,5 +1,5 @@
-// The Verilated machine behind one C++ class: clock, host registers, memory, and what its units do, cycle by cycle.
-// Nothing here depends on a configuration; make_machine() picks one by name.
+// The Verilated machine behind one C++ class: clock, host registers, memory, and what its units do, cycle by
+// cycle. Nothing here depends on a configuration; make_machine() picks one by name.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@ namespace pimllm::sim {
 struct Write {
   isa::Unit unit = isa::Unit::kSched;
   Space space = Space::kAct;
-  uint32_t group = 0;                  // of KV
-  uint64_t address = 0;                // word of the space, row of KV, byte of memory
-  std::span<const uint8_t> data;       // the whole word
-  std::span<const uint8_t> enables;    // one bit a byte; empty: all bytes
+  uint32_t group = 0;                // of KV
+  uint64_t address = 0;              // word of the space, row of KV, byte of memory
+  std::span<const uint8_t> data;     // the whole word
+  std::span<const uint8_t> enables;  // one bit a byte; empty: all bytes
   bool enabled(size_t byte) const { return enables.empty() || (enables[byte / 8] >> (byte % 8) & 1) != 0; }
 };
 
@@ -38,16 +38,16 @@ class Listener {
 
 // Behaviour of the memory behind the machine.
 struct MemoryTiming {
-  int latency = 40;         // cycles to the first beat
-  double stall = 0.0;       // probability of refusal, each cycle and channel
-  int latency_spread = 0;   // a burst waits up to so many cycles more
+  int latency = 40;        // cycles to the first beat
+  double stall = 0.0;      // probability of refusal, each cycle and channel
+  int latency_spread = 0;  // a burst waits up to so many cycles more
 };
 
 struct MachineOptions {
   MemoryTiming memory;
-  uint64_t seed = 1;         // of stalls and of power-on values
-  std::string trace;         // FST file; only in builds with tracing
-  uint64_t trace_from = 0;   // cycles
+  uint64_t seed = 1;        // of stalls and of power-on values
+  std::string trace;        // FST file; only in builds with tracing
+  uint64_t trace_from = 0;  // cycles
   uint64_t trace_to = ~uint64_t{0};
 };
 
@@ -58,14 +58,14 @@ class Machine {
   virtual void step() = 0;  // one clock cycle; throws Error on a bus protocol error
   virtual uint64_t cycles() const = 0;
   virtual bool irq() const = 0;
-  virtual uint32_t read_register(uint32_t address) = 0;                 // AXI4-Lite, takes a few cycles
+  virtual uint32_t read_register(uint32_t address) = 0;  // AXI4-Lite, takes a few cycles
   virtual void write_register(uint32_t address, uint32_t value) = 0;
   virtual tb::AxiMemory& memory() = 0;
   virtual void listen(Listener* listener) = 0;  // nullptr: nobody
 };
 
-// "paper", "small", "unit" or another configuration that was built in. Throws Error for an unknown name, or for a trace
-// in a build without tracing.
+// "paper", "small", "unit" or another configuration that was built in. Throws Error for an unknown name, or
+// for a trace in a build without tracing.
 std::unique_ptr<Machine> make_machine(std::string_view config, const MachineOptions& options);
 std::vector<std::string> machine_configs();
 

@@ -1,5 +1,5 @@
-// The Machine of one Verilated configuration. MODEL is the class Verilator made, ROOT its ___024root; the probed signals
-// of pimllm_top are those of sim/machine/probe.vlt.
+// The Machine of one Verilated configuration. MODEL is the class Verilator made, ROOT its ___024root; the
+// probed signals of pimllm_top are those of sim/machine/probe.vlt.
 #pragma once
 
 #include <verilated.h>
@@ -34,8 +34,10 @@ class VerilatedMachine : public Machine {
     const tb::Stall stall{&rng_, options.memory.stall};
     fetch_ = std::make_unique<tb::AxiReadPort>(memory_, tb::fetch_signals(*dut_), timing(stall));
     for (size_t c = 0; c < channels; ++c) {
-      reads_.push_back(std::make_unique<tb::AxiReadPort>(memory_, tb::read_signals(*dut_, c, beat), timing(stall)));
-      writes_.push_back(std::make_unique<tb::AxiWritePort>(memory_, tb::write_signals(*dut_, c, beat), timing(stall)));
+      reads_.push_back(
+          std::make_unique<tb::AxiReadPort>(memory_, tb::read_signals(*dut_, c, beat), timing(stall)));
+      writes_.push_back(
+          std::make_unique<tb::AxiWritePort>(memory_, tb::write_signals(*dut_, c, beat), timing(stall)));
       writes_.back()->on_write = [this](uint64_t address, size_t bytes) { memory_written(address, bytes); };
     }
     open_trace();
@@ -141,7 +143,7 @@ class VerilatedMachine : public Machine {
     isa::Unit unit;
     Space space;
     std::span<const uint8_t> req, gnt, group, address, data, enables;
-    size_t port_bit = 0;     // of req and gnt
+    size_t port_bit = 0;  // of req and gnt
     size_t address_lsb = 0, address_width = 0;
     size_t group_lsb = 0, group_width = 0;
     size_t data_offset = 0, data_bytes = 0;
@@ -241,9 +243,9 @@ void VerilatedMachine<Model>::observe() {
   for (const auto& probe : probes_) {
     if ((probe.req[0] >> probe.port_bit & probe.gnt[0] >> probe.port_bit & 1) == 0) continue;
     listener_->on_write({probe.unit, probe.space,
-                         probe.group.empty()
-                             ? 0U
-                             : static_cast<uint32_t>(bit_field(probe.group, probe.group_lsb, probe.group_width)),
+                         probe.group.empty() ? 0U
+                                             : static_cast<uint32_t>(bit_field(probe.group, probe.group_lsb,
+                                                                               probe.group_width)),
                          bit_field(probe.address, probe.address_lsb, probe.address_width),
                          probe.data.subspan(probe.data_offset, probe.data_bytes), probe.enables});
   }
@@ -259,16 +261,30 @@ void VerilatedMachine<Model>::find_probes(size_t beat, size_t channels) {
   cmd_ready_ = bytes_of(root->pimllm_top__DOT__cmd_ready);
   cmd_ = bytes_of(root->pimllm_top__DOT__cmd);
   done_ = bytes_of(root->pimllm_top__DOT__done);
-  const auto linear = [this](isa::Unit unit, Space space, const auto& req, const auto& gnt, const auto& address,
-                             const auto& data, const auto& enables, size_t word_bytes) {
-    probes_.push_back({unit, space, bytes_of(req), bytes_of(gnt), {}, bytes_of(address), bytes_of(data), bytes_of(enables),
-                       0, 0, 8 * sizeof(address), 0, 0, 0, word_bytes});
+  const auto linear = [this](isa::Unit unit, Space space, const auto& req, const auto& gnt,
+                             const auto& address, const auto& data, const auto& enables, size_t word_bytes) {
+    probes_.push_back({unit,
+                       space,
+                       bytes_of(req),
+                       bytes_of(gnt),
+                       {},
+                       bytes_of(address),
+                       bytes_of(data),
+                       bytes_of(enables),
+                       0,
+                       0,
+                       8 * sizeof(address),
+                       0,
+                       0,
+                       0,
+                       word_bytes});
   };
-#define PIMLLM_PROBE(UNIT, prefix, SPACE, space, word_bytes)                                                        \
-  linear(isa::Unit::UNIT, Space::SPACE, root->pimllm_top__DOT__##prefix##_##space##_wr_req,                         \
-         root->pimllm_top__DOT__##prefix##_##space##_wr_gnt, root->pimllm_top__DOT__##prefix##_##space##_wr_addr,   \
-         root->pimllm_top__DOT__##prefix##_##space##_wr_data, root->pimllm_top__DOT__##prefix##_##space##_wr_be,    \
-         word_bytes)
+#define PIMLLM_PROBE(UNIT, prefix, SPACE, space, word_bytes)                                \
+  linear(isa::Unit::UNIT, Space::SPACE, root->pimllm_top__DOT__##prefix##_##space##_wr_req, \
+         root->pimllm_top__DOT__##prefix##_##space##_wr_gnt,                                \
+         root->pimllm_top__DOT__##prefix##_##space##_wr_addr,                               \
+         root->pimllm_top__DOT__##prefix##_##space##_wr_data,                               \
+         root->pimllm_top__DOT__##prefix##_##space##_wr_be, word_bytes)
   const size_t act_bytes = sizeof(root->pimllm_top__DOT__vec_act_wr_data);
   const size_t scr_bytes = sizeof(root->pimllm_top__DOT__arr_scr_wr_data);
   const size_t scl_bytes = 4;
@@ -292,10 +308,21 @@ void VerilatedMachine<Model>::find_probes(size_t beat, size_t channels) {
                      bytes_of(root->pimllm_top__DOT__kva_addr), bytes_of(root->pimllm_top__DOT__kva_data),
                      bytes_of(root->pimllm_top__DOT__kva_be), 0, 0, address_width, 0, group_width, 0, beat});
   for (size_t c = 0; c < channels; ++c) {
-    probes_.push_back({isa::Unit::kDma, Space::kKv, bytes_of(root->pimllm_top__DOT__dkv_wr_req),
-                       bytes_of(root->pimllm_top__DOT__dkv_wr_gnt), bytes_of(root->pimllm_top__DOT__dkv_wr_group),
-                       bytes_of(root->pimllm_top__DOT__dkv_wr_addr), bytes_of(root->pimllm_top__DOT__dkv_wr_data),
-                       {}, c, c * address_width, address_width, c * group_width, group_width, c * beat, beat});
+    probes_.push_back({isa::Unit::kDma,
+                       Space::kKv,
+                       bytes_of(root->pimllm_top__DOT__dkv_wr_req),
+                       bytes_of(root->pimllm_top__DOT__dkv_wr_gnt),
+                       bytes_of(root->pimllm_top__DOT__dkv_wr_group),
+                       bytes_of(root->pimllm_top__DOT__dkv_wr_addr),
+                       bytes_of(root->pimllm_top__DOT__dkv_wr_data),
+                       {},
+                       c,
+                       c * address_width,
+                       address_width,
+                       c * group_width,
+                       group_width,
+                       c * beat,
+                       beat});
   }
 }
 

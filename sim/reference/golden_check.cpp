@@ -11,7 +11,8 @@ constexpr size_t kPositionRegister = 1;
 
 GoldenCheck::GoldenCheck(const CompiledModel& model, const ModelWeights& weights, Checker& checker)
     : reference_(checker.reference()), tensors_(model, weights) {
-  const auto first = std::find_if(model.taps.begin(), model.taps.end(), [](const auto& tap) { return tap.name == "embedding"; });
+  const auto first = std::find_if(model.taps.begin(), model.taps.end(),
+                                  [](const auto& tap) { return tap.name == "embedding"; });
   if (first == model.taps.end()) fail("compiled model: expected a tap named embedding, found none");
   first_index_ = first->pc;
   checker.on_executed([this](size_t index) { executed(index); });

@@ -1,5 +1,6 @@
-// Holds the instruction-level reference against the integer golden model while a checker runs it: every named tensor and
-// the logits of every token. What the checker finds equal to the reference is thereby equal to golden.
+// Holds the instruction-level reference against the integer golden model while a checker runs it: every named
+// tensor and the logits of every token. What the checker finds equal to the reference is thereby equal to
+// golden.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace pimllm::sim {
 
 class GoldenCheck {
  public:
-  // Attaches itself to the checker, which must not outlive it. A difference throws Mismatch out of the machine's step.
+  // Attaches itself to the checker, which must not outlive it. A difference throws Mismatch out of the
+  // machine's step.
   GoldenCheck(const CompiledModel& model, const ModelWeights& weights, Checker& checker);
   GoldenCheck(const GoldenCheck&) = delete;
   GoldenCheck& operator=(const GoldenCheck&) = delete;

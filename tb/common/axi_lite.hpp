@@ -1,4 +1,5 @@
-// AXI4-Lite master on the s_axil_* ports of a model: one register access at a time, with optional random delays.
+// AXI4-Lite master on the s_axil_* ports of a model: one register access at a time, with optional random
+// delays.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,8 @@ struct AxiLiteReply {
   uint8_t resp = 0;  // 0 OKAY, 2 SLVERR
 };
 
-// `step` runs one clock cycle in which the model's inputs are held; `settle`d outputs are seen before each step.
+// `step` runs one clock cycle in which the model's inputs are held; `settle`d outputs are seen before each
+// step.
 template <typename Model>
 class AxiLiteMaster {
  public:

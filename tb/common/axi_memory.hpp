@@ -31,8 +31,8 @@ namespace pimllm::tb {
 class Slice {
  public:
   template <typename T>
-    requires(!std::is_same_v<std::remove_const_t<T>, Slice>)
-  explicit Slice(T& port) : Slice(Signal(port), 0, 8 * sizeof(T)) {}
+  requires(!std::is_same_v<std::remove_const_t<T>, Slice>) explicit Slice(T& port)
+      : Slice(Signal(port), 0, 8 * sizeof(T)) {}
   Slice(Signal signal, size_t lsb, size_t width) : signal_(signal), lsb_(lsb), width_(width) {}
 
   // Up to 64 bits.
@@ -230,7 +230,8 @@ class AxiPort : public Port {
   // Checks a burst and puts it into the queue.
   void take(uint64_t addr, uint64_t len, int latency) {
     const uint64_t bytes = (len + 1) * beat_bytes_;
-    if (addr % beat_bytes_ != 0) fail("AXI address {:#x}: expected a multiple of the beat, {} bytes", addr, beat_bytes_);
+    if (addr % beat_bytes_ != 0)
+      fail("AXI address {:#x}: expected a multiple of the beat, {} bytes", addr, beat_bytes_);
     if (addr / kAxiBoundary != (addr + bytes - 1) / kAxiBoundary) {
       fail("AXI burst at {:#x} of {} bytes crosses a 4 KB boundary", addr, bytes);
     }
@@ -420,7 +421,8 @@ class AxiWritePort : public AxiPort {
     ++beats;
     next_beat_ = cycle_ + static_cast<uint64_t>(timing.cycles_per_beat);
     const bool last = ++burst.done == burst.beats;
-    if (last != (s_.wlast.get() != 0)) fail("AXI WLAST does not mark the last beat of the burst at {:#x}", burst.addr);
+    if (last != (s_.wlast.get() != 0))
+      fail("AXI WLAST does not mark the last beat of the burst at {:#x}", burst.addr);
     if (!last) return;
     queue_.pop_front();
     responses_.push_back({cycle_ + static_cast<uint64_t>(timing.latency), resp_});

@@ -21,7 +21,9 @@ class Ram {
 
   size_t words() const { return bytes_.size() / word_bytes_; }
   size_t word_bytes() const { return word_bytes_; }
-  std::span<uint8_t> word(size_t index) { return std::span(bytes_).subspan(index * word_bytes_, word_bytes_); }
+  std::span<uint8_t> word(size_t index) {
+    return std::span(bytes_).subspan(index * word_bytes_, word_bytes_);
+  }
   std::span<uint8_t> bytes() { return bytes_; }
 
   template <typename T>
@@ -47,7 +49,8 @@ class ReadPort : public Port {
 
   void before_edge() override {
     const bool req = req_.get() != 0;
-    if (held_ && (!req || addr_.get() != held_addr_)) ADD_FAILURE() << "read request changed before its grant";
+    if (held_ && (!req || addr_.get() != held_addr_))
+      ADD_FAILURE() << "read request changed before its grant";
     granted_ = req && !stall();
     gnt_.set(granted_ ? 1 : 0);
     held_ = req && !granted_;
@@ -65,7 +68,8 @@ class ReadPort : public Port {
       ++reads;
       data_.set_bytes(ram_.word(granted_addr_));
     } else {
-      for (auto& byte : data_.bytes()) byte = static_cast<uint8_t>(0xA5 ^ ++noise_);  // not held after a cycle
+      for (auto& byte : data_.bytes())
+        byte = static_cast<uint8_t>(0xA5 ^ ++noise_);  // not held after a cycle
     }
   }
 
@@ -87,7 +91,8 @@ class WritePort : public Port {
 
   void before_edge() override {
     const bool req = req_.get() != 0;
-    if (held_ && (!req || addr_.get() != held_addr_)) ADD_FAILURE() << "write request changed before its grant";
+    if (held_ && (!req || addr_.get() != held_addr_))
+      ADD_FAILURE() << "write request changed before its grant";
     granted_ = req && !stall();
     gnt_.set(granted_ ? 1 : 0);
     held_ = req && !granted_;

@@ -20,8 +20,8 @@ class Port {
   virtual void before_edge() = 0;  // clk low, outputs settled: decide the grants
   // A port that drives nothing before the edge samples last, when the grants of the others have settled.
   virtual bool samples_last() const { return false; }
-  virtual void after_edge() = 0;   // clk rose: drive what comes with the new cycle
-  virtual void forget() {}         // a reset or flush: requests that waited may vanish
+  virtual void after_edge() = 0;  // clk rose: drive what comes with the new cycle
+  virtual void forget() {}        // a reset or flush: requests that waited may vanish
 };
 
 }  // namespace pimllm::tb

@@ -38,8 +38,8 @@ uint64_t seed() {
 }
 
 std::mt19937_64 make_rng(uint64_t salt) {
-  std::seed_seq sequence{static_cast<uint32_t>(seed()), static_cast<uint32_t>(seed() >> 32), static_cast<uint32_t>(salt),
-                         static_cast<uint32_t>(salt >> 32)};
+  std::seed_seq sequence{static_cast<uint32_t>(seed()), static_cast<uint32_t>(seed() >> 32),
+                         static_cast<uint32_t>(salt), static_cast<uint32_t>(salt >> 32)};
   return std::mt19937_64(sequence);
 }
 

@@ -15,8 +15,8 @@ namespace pimllm::tb {
 class Signal {
  public:
   template <typename T>
-    requires(!std::is_same_v<std::remove_const_t<T>, Signal>)
-  explicit Signal(T& port) : bytes_(reinterpret_cast<uint8_t*>(&port), sizeof(T)) {
+  requires(!std::is_same_v<std::remove_const_t<T>, Signal>) explicit Signal(T& port)
+      : bytes_(reinterpret_cast<uint8_t*>(&port), sizeof(T)) {
     static_assert(std::is_trivially_copyable_v<T>);
   }
 

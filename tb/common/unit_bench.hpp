@@ -1,4 +1,5 @@
-// Drives one Verilated unit: clock, reset, command port, memory ports. MODEL has clk_i, rst_ni and the command port.
+// Drives one Verilated unit: clock, reset, command port, memory ports. MODEL has clk_i, rst_ni and the
+// command port.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,9 +16,11 @@ namespace pimllm::tb {
 template <typename Model>
 class UnitBench {
  public:
-  UnitBench() : context_(std::make_unique<VerilatedContext>()), dut(std::make_unique<Model>(context_.get())) {}
+  UnitBench()
+      : context_(std::make_unique<VerilatedContext>()), dut(std::make_unique<Model>(context_.get())) {}
   ~UnitBench() {
-    Verilated::threadContextp(context_.get());  // scopes leave the thread's context, which another model may have set
+    Verilated::threadContextp(
+        context_.get());  // scopes leave the thread's context, which another model may have set
     dut->final();
   }
   UnitBench(const UnitBench&) = delete;

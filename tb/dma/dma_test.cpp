@@ -38,9 +38,15 @@ enum Space { kAct = 0, kScr = 1, kKvs = 2, kScl = 3 };
 // The KV banks of one group as the DMA sees them: rows of one beat.
 class KvWritePort : public Port {
  public:
-  KvWritePort(std::vector<Ram>& groups, Slice req, Slice group, Slice addr, Slice data, Slice gnt, int channel,
-              int channels)
-      : groups_(groups), req_(req), group_(group), addr_(addr), data_(data), gnt_(gnt), channel_(channel),
+  KvWritePort(std::vector<Ram>& groups, Slice req, Slice group, Slice addr, Slice data, Slice gnt,
+              int channel, int channels)
+      : groups_(groups),
+        req_(req),
+        group_(group),
+        addr_(addr),
+        data_(data),
+        gnt_(gnt),
+        channel_(channel),
         channels_(channels) {}
   Stall stall;
 
@@ -98,32 +104,37 @@ class DmaBench {
     for (auto& space : spaces) space.randomize(rng);
     for (auto& group : kv) group.randomize(rng);
 
-    reads.push_back(std::make_unique<ReadPort>(spaces[kAct], Signal(dut.act_rd_req_o), Signal(dut.act_rd_addr_o),
-                                               Signal(dut.act_rd_gnt_i), Signal(dut.act_rd_data_i)));
-    reads.push_back(std::make_unique<ReadPort>(spaces[kScr], Signal(dut.scr_rd_req_o), Signal(dut.scr_rd_addr_o),
-                                               Signal(dut.scr_rd_gnt_i), Signal(dut.scr_rd_data_i)));
-    reads.push_back(std::make_unique<ReadPort>(spaces[kKvs], Signal(dut.kvs_rd_req_o), Signal(dut.kvs_rd_addr_o),
-                                               Signal(dut.kvs_rd_gnt_i), Signal(dut.kvs_rd_data_i)));
-    reads.push_back(std::make_unique<ReadPort>(spaces[kScl], Signal(dut.scl_rd_req_o), Signal(dut.scl_rd_addr_o),
-                                               Signal(dut.scl_rd_gnt_i), Signal(dut.scl_rd_data_i)));
-    writes.push_back(std::make_unique<WritePort>(spaces[kAct], Signal(dut.act_wr_req_o), Signal(dut.act_wr_addr_o),
-                                                 Signal(dut.act_wr_data_o), Signal(dut.act_wr_be_o),
-                                                 Signal(dut.act_wr_gnt_i)));
-    writes.push_back(std::make_unique<WritePort>(spaces[kScr], Signal(dut.scr_wr_req_o), Signal(dut.scr_wr_addr_o),
-                                                 Signal(dut.scr_wr_data_o), Signal(dut.scr_wr_be_o),
-                                                 Signal(dut.scr_wr_gnt_i)));
-    writes.push_back(std::make_unique<WritePort>(spaces[kKvs], Signal(dut.kvs_wr_req_o), Signal(dut.kvs_wr_addr_o),
-                                                 Signal(dut.kvs_wr_data_o), Signal(dut.kvs_wr_be_o),
-                                                 Signal(dut.kvs_wr_gnt_i)));
-    writes.push_back(std::make_unique<WritePort>(spaces[kScl], Signal(dut.scl_wr_req_o), Signal(dut.scl_wr_addr_o),
-                                                 Signal(dut.scl_wr_data_o), Signal(dut.scl_wr_be_o),
-                                                 Signal(dut.scl_wr_gnt_i)));
+    reads.push_back(std::make_unique<ReadPort>(spaces[kAct], Signal(dut.act_rd_req_o),
+                                               Signal(dut.act_rd_addr_o), Signal(dut.act_rd_gnt_i),
+                                               Signal(dut.act_rd_data_i)));
+    reads.push_back(std::make_unique<ReadPort>(spaces[kScr], Signal(dut.scr_rd_req_o),
+                                               Signal(dut.scr_rd_addr_o), Signal(dut.scr_rd_gnt_i),
+                                               Signal(dut.scr_rd_data_i)));
+    reads.push_back(std::make_unique<ReadPort>(spaces[kKvs], Signal(dut.kvs_rd_req_o),
+                                               Signal(dut.kvs_rd_addr_o), Signal(dut.kvs_rd_gnt_i),
+                                               Signal(dut.kvs_rd_data_i)));
+    reads.push_back(std::make_unique<ReadPort>(spaces[kScl], Signal(dut.scl_rd_req_o),
+                                               Signal(dut.scl_rd_addr_o), Signal(dut.scl_rd_gnt_i),
+                                               Signal(dut.scl_rd_data_i)));
+    writes.push_back(std::make_unique<WritePort>(spaces[kAct], Signal(dut.act_wr_req_o),
+                                                 Signal(dut.act_wr_addr_o), Signal(dut.act_wr_data_o),
+                                                 Signal(dut.act_wr_be_o), Signal(dut.act_wr_gnt_i)));
+    writes.push_back(std::make_unique<WritePort>(spaces[kScr], Signal(dut.scr_wr_req_o),
+                                                 Signal(dut.scr_wr_addr_o), Signal(dut.scr_wr_data_o),
+                                                 Signal(dut.scr_wr_be_o), Signal(dut.scr_wr_gnt_i)));
+    writes.push_back(std::make_unique<WritePort>(spaces[kKvs], Signal(dut.kvs_wr_req_o),
+                                                 Signal(dut.kvs_wr_addr_o), Signal(dut.kvs_wr_data_o),
+                                                 Signal(dut.kvs_wr_be_o), Signal(dut.kvs_wr_gnt_i)));
+    writes.push_back(std::make_unique<WritePort>(spaces[kScl], Signal(dut.scl_wr_req_o),
+                                                 Signal(dut.scl_wr_addr_o), Signal(dut.scl_wr_data_o),
+                                                 Signal(dut.scl_wr_be_o), Signal(dut.scl_wr_gnt_i)));
     const auto bits = [](size_t n) {
       size_t width = 0;
       while ((size_t{1} << width) < n) ++width;
       return std::max<size_t>(width, 1);
     };
-    const size_t gw = bits(static_cast<size_t>(shape.groups())), aw = bits(static_cast<size_t>(shape.kv_rows));
+    const size_t gw = bits(static_cast<size_t>(shape.groups())),
+                 aw = bits(static_cast<size_t>(shape.kv_rows));
     for (int i = 0; i < shape.channels; ++i) {
       const auto c = static_cast<size_t>(i);
       const size_t width = 8 * static_cast<size_t>(shape.channel_bytes);
@@ -195,7 +206,8 @@ class DmaBench {
       for (int r = 0; r < tile_rows; ++r) {
         const auto word = kv[static_cast<size_t>(u % shape.groups())].word(
             static_cast<size_t>(row + u / shape.groups() * tile_rows + r));
-        const size_t at = (static_cast<size_t>(t) * static_cast<size_t>(tile_rows) + static_cast<size_t>(r)) * beat;
+        const size_t at =
+            (static_cast<size_t>(t) * static_cast<size_t>(tile_rows) + static_cast<size_t>(r)) * beat;
         ASSERT_EQ(0, std::memcmp(word.data(), data.data() + at, beat)) << "tile " << t << " row " << r;
       }
     }
@@ -233,7 +245,8 @@ TYPED_TEST(DmaTest, TilesGoToTheirGroups) {
     DmaBench<TypeParam> b;
     if (stall > 0) b.stall_everything(stall);
     for (int i = 0; i < 12; ++i) {
-      const int tiles = i == 0 ? 0 : b.uniform(1, 3 * b.shape.groups()), first = b.uniform(0, 2 * b.shape.groups());
+      const int tiles = i == 0 ? 0 : b.uniform(1, 3 * b.shape.groups()),
+                first = b.uniform(0, 2 * b.shape.groups());
       const int tile_rows = b.uniform(1, 24), row = b.uniform(0, 20);
       const uint64_t addr = 0x10000 + static_cast<uint64_t>(b.uniform(0, 500) * b.shape.channel_bytes);
       const auto data = b.fill_memory(addr, static_cast<size_t>(tiles * tile_rows * b.shape.channel_bytes));
@@ -259,7 +272,8 @@ TYPED_TEST(DmaTest, LinearTransfersGoAndComeBack) {
       std::copy_n(data.begin(), static_cast<size_t>(count) * word_bytes,
                   expected.begin() + static_cast<long>(static_cast<size_t>(word) * word_bytes));
       b.bench.run(b.linear(isa::Opcode::kLoadl, space, word, addr, count));
-      ASSERT_TRUE(std::equal(expected.begin(), expected.end(), b.spaces[static_cast<size_t>(space)].bytes().begin()))
+      ASSERT_TRUE(
+          std::equal(expected.begin(), expected.end(), b.spaces[static_cast<size_t>(space)].bytes().begin()))
           << "space " << space << " word " << word << " count " << count;
 
       b.spaces[static_cast<size_t>(space)].randomize(b.rng);
@@ -311,7 +325,8 @@ TYPED_TEST(DmaTest, TransfersOverlapAndFinishInOrder) {
   const uint64_t ideal = transfers * bytes / static_cast<uint64_t>(b.shape.channels * b.shape.channel_bytes);
   fmt::print("{} bytes in {} cycles, {} at full rate\n", transfers * bytes, cycles, ideal);
   EXPECT_LE(cycles, ideal + 64);
-  for (int i = 0; i < transfers; ++i) b.expect_tiles(data[static_cast<size_t>(i)], i * 2 * tile_rows, tiles, 0, tile_rows);
+  for (int i = 0; i < transfers; ++i)
+    b.expect_tiles(data[static_cast<size_t>(i)], i * 2 * tile_rows, tiles, 0, tile_rows);
 }
 
 TYPED_TEST(DmaTest, RefusesWhatDoesNotFit) {
@@ -330,11 +345,13 @@ TYPED_TEST(DmaTest, RefusesWhatDoesNotFit) {
   expect_error(b.load_tiles(0x1001, 0, 1, 0, 1), isa::ErrorCode::kBadAddress);
   expect_error(b.load_tiles(0x1000, b.shape.kv_rows - 1, 1, 0, 2), isa::ErrorCode::kBadAddress);
   expect_error(b.load_tiles(0x1000, 0, 1, 0, 0), isa::ErrorCode::kBadOperand);
-  expect_error(b.linear(isa::Opcode::kLoadl, kAct, b.shape.act_words - 1, 0x1000, 2), isa::ErrorCode::kBadAddress);
+  expect_error(b.linear(isa::Opcode::kLoadl, kAct, b.shape.act_words - 1, 0x1000, 2),
+               isa::ErrorCode::kBadAddress);
   auto odd = b.linear(isa::Opcode::kLoadl, kScr, 1, 0x1000, 1);
   odd.a0 = 3;
   expect_error(odd, isa::ErrorCode::kBadAddress);
-  expect_error(b.linear(isa::Opcode::kStorel, kScl, b.shape.scl_words, 0x1000, 1), isa::ErrorCode::kBadAddress);
+  expect_error(b.linear(isa::Opcode::kStorel, kScl, b.shape.scl_words, 0x1000, 1),
+               isa::ErrorCode::kBadAddress);
 }
 
 TYPED_TEST(DmaTest, ReportsBusErrors) {
@@ -355,7 +372,8 @@ TYPED_TEST(DmaTest, ReportsBusErrors) {
   }
 }
 
-// A flush in mid-transfer leaves the buses clean (the memory model checks the protocol) and the unit ready for more.
+// A flush in mid-transfer leaves the buses clean (the memory model checks the protocol) and the unit ready
+// for more.
 TYPED_TEST(DmaTest, FlushInMidOperation) {
   for (int trial = 0; trial < 24; ++trial) {
     DmaBench<TypeParam> b;
@@ -378,7 +396,8 @@ TYPED_TEST(DmaTest, FlushInMidOperation) {
     b.bench.step();
     b.bench.dut->flush_i = 0;
     const uint64_t done = b.bench.done();
-    const auto data = b.fill_memory(0x30000, static_cast<size_t>(2 * b.shape.groups() * 5 * b.shape.channel_bytes));
+    const auto data =
+        b.fill_memory(0x30000, static_cast<size_t>(2 * b.shape.groups() * 5 * b.shape.channel_bytes));
     b.bench.issue(b.load_tiles(0x30000, 3, 2 * b.shape.groups(), 0, 5));
     b.bench.wait_done(done + 1);
     b.expect_tiles(data, 3, 2 * b.shape.groups(), 0, 5);

@@ -1,5 +1,7 @@
-// The whole machine: compiled programs on the Verilated RTL, every command and write against the instruction-level
-// reference, every named tensor against the integer golden model.
+// The whole machine: compiled programs on the Verilated RTL, every command and write against the
+// instruction-level reference, every named tensor against the integer golden model.
+#include "sim/machine/machine.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,7 +13,6 @@
 #include "models/compiler/compiler.hpp"
 #include "models/random/random_model.hpp"
 #include "sim/machine/decoder.hpp"
-#include "sim/machine/machine.hpp"
 #include "sim/reference/checker.hpp"
 #include "sim/reference/golden_check.hpp"
 #include "tb/common/seed.hpp"
@@ -39,7 +40,8 @@ class CheckedMachine {
       const auto token = static_cast<int32_t>(rng() % static_cast<uint64_t>(compiled_.config.vocab_size));
       const auto expected = golden_.step(token);
       const auto found = decoder_.step(token);
-      ASSERT_TRUE(std::equal(expected.begin(), expected.end(), found.begin(), found.end())) << "logits of token " << i;
+      ASSERT_TRUE(std::equal(expected.begin(), expected.end(), found.begin(), found.end()))
+          << "logits of token " << i;
     }
     EXPECT_GT(checker_.instructions(), static_cast<uint64_t>(tokens));
     EXPECT_GT(check_.tensors(), static_cast<uint64_t>(tokens));
