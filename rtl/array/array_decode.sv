@@ -6,14 +6,14 @@
 module array_decode
   import array_pkg::*;
 #(
-  parameter int unsigned ArrayRows = 4,
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned GroupBanks = 2
+    parameter int unsigned ArrayRows = 4,
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned GroupBanks = 2
 ) (
-  input  pimllm_pkg::unit_cmd_t cmd_i,
-  output array_cmd_t            cmd_o,
-  output logic                  empty_o,
-  output isa_pkg::error_e       error_o
+    input  pimllm_pkg::unit_cmd_t cmd_i,
+    output array_cmd_t            cmd_o,
+    output logic                  empty_o,
+    output isa_pkg::error_e       error_o
 );
 
   localparam int unsigned Groups = ArrayRows / GroupBanks;

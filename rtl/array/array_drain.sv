@@ -12,38 +12,38 @@
 module array_drain
   import array_pkg::*;
 #(
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned GroupBanks = 2,
-  parameter int unsigned Groups = 2,
-  parameter int unsigned ScrWords = 256,
-  localparam int unsigned WordBits = 32 * ArrayCols,
-  localparam int unsigned ScrAddrWidth = $clog2(ScrWords)
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned GroupBanks = 2,
+    parameter int unsigned Groups = 2,
+    parameter int unsigned ScrWords = 256,
+    localparam int unsigned WordBits = 32 * ArrayCols,
+    localparam int unsigned ScrAddrWidth = $clog2(ScrWords)
 ) (
-  input  logic                    clk_i,
-  input  logic                    rst_ni,
-  input  logic                    cmd_valid_i,
-  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
-  input  array_cmd_t              cmd_i,
-  /* verilator lint_on UNUSEDSIGNAL */
-  output logic                    cmd_pop_o,
-  input  logic                    cap_valid_i,
-  input  logic [StageWidth-1:0]   cap_stage_i,
-  input  logic [ArrayCols-1:0][31:0] cap_acc_i[GroupBanks],
-  input  logic                    reserve_i,
-  output logic                    room_o,
-  input  logic                    pv_start_i,
-  output logic                    pv_busy_o,
-  output logic                    busy_o,
-  output logic                    done_o,
-  output logic                    bad_address_o,
-  output logic                    rd_req_o,
-  output logic [ScrAddrWidth-1:0] rd_addr_o,
-  input  logic                    rd_gnt_i,
-  input  logic [WordBits-1:0]     rd_data_i,
-  output logic                    wr_req_o,
-  output logic [ScrAddrWidth-1:0] wr_addr_o,
-  output logic [WordBits-1:0]     wr_data_o,
-  input  logic                    wr_gnt_i
+    input  logic                    clk_i,
+    input  logic                    rst_ni,
+    input  logic                    cmd_valid_i,
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
+    input  array_cmd_t              cmd_i,
+    /* verilator lint_on UNUSEDSIGNAL */
+    output logic                    cmd_pop_o,
+    input  logic                    cap_valid_i,
+    input  logic [StageWidth-1:0]   cap_stage_i,
+    input  logic [ArrayCols-1:0][31:0] cap_acc_i[GroupBanks],
+    input  logic                    reserve_i,
+    output logic                    room_o,
+    input  logic                    pv_start_i,
+    output logic                    pv_busy_o,
+    output logic                    busy_o,
+    output logic                    done_o,
+    output logic                    bad_address_o,
+    output logic                    rd_req_o,
+    output logic [ScrAddrWidth-1:0] rd_addr_o,
+    input  logic                    rd_gnt_i,
+    input  logic [WordBits-1:0]     rd_data_i,
+    output logic                    wr_req_o,
+    output logic [ScrAddrWidth-1:0] wr_addr_o,
+    output logic [WordBits-1:0]     wr_data_o,
+    input  logic                    wr_gnt_i
 );
 
   localparam int unsigned FifoDepth = 5;  // a word a cycle from reservation to write
@@ -146,17 +146,17 @@ module array_drain
     assign read = emit_read || (cap_direct && i == 0);
 
     ram_1r1w #(
-      .Depth(Groups),
-      .Width(WordBits)
+        .Depth(Groups),
+        .Width(WordBits)
     ) u_sums (
-      .clk_i,
-      .rd_en_i  (read),
-      .rd_addr_i(emit_read ? emit_group : cap_stage_i[GroupWidth-1:0]),
-      .rd_data_o(sums[i]),
-      .wr_en_i  (write),
-      .wr_addr_i(tree_group_q),
-      .wr_data_i(tree_q),
-      .wr_be_i  ('1)
+        .clk_i,
+        .rd_en_i  (read),
+        .rd_addr_i(emit_read ? emit_group : cap_stage_i[GroupWidth-1:0]),
+        .rd_data_o(sums[i]),
+        .wr_en_i  (write),
+        .wr_addr_i(tree_group_q),
+        .wr_data_i(tree_q),
+        .wr_be_i  ('1)
     );
   end
 
@@ -275,18 +275,18 @@ module array_drain
   assign push_entry.data = value;
 
   fifo #(
-    .Width($bits(entry_t)),
-    .Depth(FifoDepth)
+      .Width($bits(entry_t)),
+      .Depth(FifoDepth)
   ) u_words (
-    .clk_i,
-    .rst_ni,
-    .clear_i(1'b0),
-    .valid_i(push && !bad_address_o),
-    .ready_o(fifo_ready),
-    .data_i (push_entry),
-    .valid_o(fifo_valid),
-    .ready_i(pop),
-    .data_o (head_entry)
+      .clk_i,
+      .rst_ni,
+      .clear_i(1'b0),
+      .valid_i(push && !bad_address_o),
+      .ready_o(fifo_ready),
+      .data_i (push_entry),
+      .valid_o(fifo_valid),
+      .ready_i(pop),
+      .data_o (head_entry)
   );
 
   logic reserve_emit;
@@ -359,8 +359,10 @@ module array_drain
   `ASSERT(CaptureInStages, !cap_valid_i || cap_stage_i < stages)
   `ASSERT(OneSourceOfWords, !(emit_valid_q && tree_valid_q && tree_direct_q))
   `ASSERT(NoCaptureWhileEmitting, !cap_direct || captured_q == '0)
-  `ASSERT(WriteStable, !$past(rst_ni) || !$past(wr_req_o) || $past(wr_gnt_i) || (wr_req_o && $stable(wr_addr_o)))
-  `ASSERT(ReadStable, !$past(rst_ni) || !$past(rd_req_o) || $past(rd_gnt_i) || (rd_req_o && $stable(rd_addr_o)))
+  `ASSERT(WriteStable, !$past(rst_ni) || !$past(wr_req_o) || $past(wr_gnt_i) || (wr_req_o && $stable
+          (wr_addr_o)))
+  `ASSERT(ReadStable, !$past(rst_ni) || !$past(rd_req_o) || $past(rd_gnt_i) || (rd_req_o && $stable
+          (rd_addr_o)))
   `ASSERT_INIT(ScrWordsFit, ScrWords <= 2 ** (AddrWidth - 1))
 
 endmodule

@@ -9,24 +9,24 @@
 module array_feeder
   import array_pkg::*;
 #(
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned GroupBanks = 2,
-  localparam int unsigned HalfBytes = 2 * ArrayCols
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned GroupBanks = 2,
+    localparam int unsigned HalfBytes = 2 * ArrayCols
 ) (
-  input  logic                              clk_i,
-  input  logic                              rst_ni,
-  input  logic                              fill_group_i,
-  input  logic [GroupBanks-1:0]             fill_row_i,
-  input  logic                              fill_slot_i,
-  input  logic                              fill_north_i,
-  input  logic [HalfBytes-1:0][7:0]         fill_data_i,
-  input  logic                              north_i,
-  input  logic [GroupBanks-1:0]             use_i,
-  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
-  input  step_ctl_t                         group_ctl_i,
-  input  step_ctl_t                         row_ctl_i[GroupBanks],
-  /* verilator lint_on UNUSEDSIGNAL */
-  output logic signed [8:0]                 a_o[GroupBanks]
+    input  logic                              clk_i,
+    input  logic                              rst_ni,
+    input  logic                              fill_group_i,
+    input  logic [GroupBanks-1:0]             fill_row_i,
+    input  logic                              fill_slot_i,
+    input  logic                              fill_north_i,
+    input  logic [HalfBytes-1:0][7:0]         fill_data_i,
+    input  logic                              north_i,
+    input  logic [GroupBanks-1:0]             use_i,
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
+    input  step_ctl_t                         group_ctl_i,
+    input  step_ctl_t                         row_ctl_i[GroupBanks],
+    /* verilator lint_on UNUSEDSIGNAL */
+    output logic signed [8:0]                 a_o[GroupBanks]
 );
 
   localparam int unsigned IndexWidth = $clog2(HalfBytes);
@@ -40,7 +40,8 @@ module array_feeder
 
     always_comb begin
       fill_half = '0;
-      if (fill_north_i || GroupBanks == 1) fill_half[fill_slot_i] = fill_north_i ? fill_row_i[i] : fill_group_i;
+      if (fill_north_i || GroupBanks == 1)
+        fill_half[fill_slot_i] = fill_north_i ? fill_row_i[i] : fill_group_i;
       else if (i < 2) fill_half = {2{fill_group_i && fill_slot_i == 1'(i)}};
     end
 
@@ -60,10 +61,11 @@ module array_feeder
           byte_sel = store_q[i][index];
         end else begin
           part = IndexWidth'(i);
-          if (group_ctl_i.pv) part = IndexWidth'(2 * (i >> group_ctl_i.lg_chunks)) | IndexWidth'(group_ctl_i.plane);
+          if (group_ctl_i.pv)
+            part = IndexWidth'(2 * (i >> group_ctl_i.lg_chunks)) | IndexWidth'(group_ctl_i.plane);
           index = group_ctl_i.offset[IndexWidth-1:0] | part;
           if (GroupBanks == 1) index[IndexWidth-1] = group_ctl_i.slot;
-          byte_sel = group_ctl_i.slot ? store_q[GroupBanks>1?1:0][index] : store_q[0][index];
+          byte_sel = group_ctl_i.slot ? store_q[GroupBanks>1?1 : 0][index] : store_q[0][index];
         end
       end
     end

@@ -10,40 +10,41 @@
 module array_loader
   import array_pkg::*;
 #(
-  parameter int unsigned ArrayRows = 4,
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned GroupBanks = 2,
-  parameter int unsigned ScrWords = 256,
-  localparam int unsigned Groups = ArrayRows / GroupBanks,
-  localparam int unsigned HalfBytes = 2 * ArrayCols,
-  localparam int unsigned ScrAddrWidth = $clog2(ScrWords)
+    parameter int unsigned ArrayRows = 4,
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned GroupBanks = 2,
+    parameter int unsigned ScrWords = 256,
+    localparam int unsigned Groups = ArrayRows / GroupBanks,
+    localparam int unsigned HalfBytes = 2 * ArrayCols,
+    localparam int unsigned ScrAddrWidth = $clog2(ScrWords)
 ) (
-  input  logic                           clk_i,
-  input  logic                           rst_ni,
-  input  logic                           cmd_valid_i,
-  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
-  input  array_cmd_t                     cmd_i,
-  /* verilator lint_on UNUSEDSIGNAL */
-  output logic                           cmd_pop_o,
-  input  logic [1:0][ArrayRows-1:0]      release_i,
-  output logic [1:0][ArrayRows-1:0]      loaded_o,
-  output logic                           idle_o,
-  output logic                           bad_address_o,
-  output logic                           rd_req_o,
-  output logic [ScrAddrWidth-1:0]        rd_addr_o,
-  input  logic                           rd_gnt_i,
-  input  logic [2*HalfBytes-1:0][7:0]    rd_data_i,
-  output logic [ArrayRows-1:0]           fill_mask_o,
-  output logic                           fill_slot_o,
-  output logic                           fill_north_o,
-  output logic [HalfBytes-1:0][7:0]      fill_data_o
+    input  logic                           clk_i,
+    input  logic                           rst_ni,
+    input  logic                           cmd_valid_i,
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
+    input  array_cmd_t                     cmd_i,
+    /* verilator lint_on UNUSEDSIGNAL */
+    output logic                           cmd_pop_o,
+    input  logic [1:0][ArrayRows-1:0]      release_i,
+    output logic [1:0][ArrayRows-1:0]      loaded_o,
+    output logic                           idle_o,
+    output logic                           bad_address_o,
+    output logic                           rd_req_o,
+    output logic [ScrAddrWidth-1:0]        rd_addr_o,
+    input  logic                           rd_gnt_i,
+    input  logic [2*HalfBytes-1:0][7:0]    rd_data_i,
+    output logic [ArrayRows-1:0]           fill_mask_o,
+    output logic                           fill_slot_o,
+    output logic                           fill_north_o,
+    output logic [HalfBytes-1:0][7:0]      fill_data_o
 );
 
   localparam int unsigned HalfAddrWidth = 24;  // a0 + 127 strides
   localparam bit HalfSlot = GroupBanks == 1;  // slots of half a half word in banked feed, too
 
   // One hot in the targets that head or row h of a fold feeds.
-  function automatic logic [ArrayRows-1:0] head_mask(logic [HeadLgWidth-1:0] lg_heads, logic [StageWidth-1:0] head);
+  function automatic logic [ArrayRows-1:0] head_mask(logic [HeadLgWidth-1:0] lg_heads,
+                                                     logic [StageWidth-1:0] head);
     logic [ArrayRows-1:0] mask;
     mask = '0;
     for (int unsigned j = 0; j < Groups; j++) begin
@@ -189,7 +190,7 @@ module array_loader
       fill_data_o = fill_quarter_q[1] ? rd_data_i[HalfBytes+:HalfBytes] : rd_data_i[0+:HalfBytes];
       if (fill_north_q && fill_pv_q) begin
         for (int unsigned c = 0; c < ArrayCols; c++) begin
-          fill_data_o[c] = rd_data_i[(fill_quarter_q[1] ? HalfBytes : 0) + 2 * c + (fill_plane_q ? 1 : 0)];
+          fill_data_o[c] = rd_data_i[(fill_quarter_q[1]?HalfBytes : 0)+2*c+(fill_plane_q?1 : 0)];
         end
         fill_data_o[ArrayCols+:ArrayCols] = fill_data_o[0+:ArrayCols];
       end else if ((HalfSlot || fill_north_q) && fill_quarter_q[0]) begin
@@ -201,7 +202,8 @@ module array_loader
   end
 
   `ASSERT_INIT(StridesFit, AddrWidth + StageWidth <= HalfAddrWidth)
-  `ASSERT(ReadStable, !$past(rst_ni) || !$past(rd_req_o) || $past(rd_gnt_i) || (rd_req_o && $stable(rd_addr_o)))
+  `ASSERT(ReadStable, !$past(rst_ni) || !$past(rd_req_o) || $past(rd_gnt_i) || (rd_req_o && $stable
+          (rd_addr_o)))
   `ASSERT(LoadedIsClaimed, (loaded_q & ~claimed_q) == '0)
   `ASSERT(NoReleaseOfFree, (release_i & ~claimed_q) == '0)
   `ASSERT(FillsClaimed, fill_mask_q == '0 || (claimed_q[fill_slot_q] & fill_mask_q) == fill_mask_q)

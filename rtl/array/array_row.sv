@@ -7,21 +7,21 @@
 `include "assert.svh"
 
 module array_row #(
-  parameter int unsigned ArrayCols = 4,
-  parameter bit GateForm = 1'b0
+    parameter int unsigned ArrayCols = 4,
+    parameter bit GateForm = 1'b0
 ) (
-  input  logic                       clk_i,
-  input  logic                       rst_ni,
-  input  logic                       clr_i,
-  input  logic                       active_i,
-  input  logic                       shift_i,
-  input  logic                       from_above_i,
-  input  logic signed [8:0]          a_i,
-  input  logic [ArrayCols-1:0][7:0]  bank_i,
-  input  logic [ArrayCols-1:0][7:0]  above_i,
-  output logic [ArrayCols-1:0][7:0]  below_o,
-  input  logic                       read_i,
-  output logic [ArrayCols-1:0][31:0] acc_o
+    input  logic                       clk_i,
+    input  logic                       rst_ni,
+    input  logic                       clr_i,
+    input  logic                       active_i,
+    input  logic                       shift_i,
+    input  logic                       from_above_i,
+    input  logic signed [8:0]          a_i,
+    input  logic [ArrayCols-1:0][7:0]  bank_i,
+    input  logic [ArrayCols-1:0][7:0]  above_i,
+    output logic [ArrayCols-1:0][7:0]  below_o,
+    input  logic                       read_i,
+    output logic [ArrayCols-1:0][31:0] acc_o
 );
 
   logic [ArrayCols-1:0][7:0] operand_b;
@@ -35,14 +35,14 @@ module array_row #(
 
   for (genvar c = 0; c < ArrayCols; c++) begin : gen_col
     mac #(
-      .GateForm(GateForm)
+        .GateForm(GateForm)
     ) u_mac (
-      .clk_i,
-      .clr_i,
-      .active_i,
-      .a_i,
-      .b_i  (operand_b[c]),
-      .acc_o(acc[c])
+        .clk_i,
+        .clr_i,
+        .active_i,
+        .a_i,
+        .b_i  (operand_b[c]),
+        .acc_o(acc[c])
     );
   end
 

@@ -9,25 +9,25 @@
 module array_seq
   import array_pkg::*;
 #(
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned GroupBanks = 2,
-  parameter int unsigned Groups = 2,
-  parameter int unsigned KvRows = 512
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned GroupBanks = 2,
+    parameter int unsigned Groups = 2,
+    parameter int unsigned KvRows = 512
 ) (
-  input  logic       clk_i,
-  input  logic       rst_ni,
-  input  logic       cmd_valid_i,
-  /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
-  input  array_cmd_t cmd_i,
-  /* verilator lint_on UNUSEDSIGNAL */
-  input  logic       take_i,
-  output logic       cmd_pop_o,
-  output logic       first_o,
-  output logic       clear_o,
-  output logic       sweep_end_o,
-  output logic       bad_address_o,
-  output step_ctl_t  ctl_o,
-  output step_addr_t addr_o
+    input  logic       clk_i,
+    input  logic       rst_ni,
+    input  logic       cmd_valid_i,
+    /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each unit
+    input  array_cmd_t cmd_i,
+    /* verilator lint_on UNUSEDSIGNAL */
+    input  logic       take_i,
+    output logic       cmd_pop_o,
+    output logic       first_o,
+    output logic       clear_o,
+    output logic       sweep_end_o,
+    output logic       bad_address_o,
+    output step_ctl_t  ctl_o,
+    output step_addr_t addr_o
 );
 
   localparam int unsigned LgBanks = $clog2(GroupBanks);

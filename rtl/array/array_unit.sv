@@ -10,46 +10,46 @@
 module array_unit
   import array_pkg::*;
 #(
-  parameter int unsigned ArrayRows = 4,
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned MemChannels = 2,
-  parameter int unsigned ChannelBytes = 8,
-  parameter int unsigned KvRows = 512,
-  parameter int unsigned ScrWords = 256,
-  parameter bit GateForm = 1'b0,
-  localparam int unsigned GroupBanks = ChannelBytes / ArrayCols,
-  localparam int unsigned Groups = ArrayRows / GroupBanks,
-  localparam int unsigned WordBytes = 4 * ArrayCols,
-  localparam int unsigned ScrAddrWidth = $clog2(ScrWords),
-  localparam int unsigned KvAddrWidth = $clog2(KvRows)
+    parameter int unsigned ArrayRows = 4,
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned MemChannels = 2,
+    parameter int unsigned ChannelBytes = 8,
+    parameter int unsigned KvRows = 512,
+    parameter int unsigned ScrWords = 256,
+    parameter bit GateForm = 1'b0,
+    localparam int unsigned GroupBanks = ChannelBytes / ArrayCols,
+    localparam int unsigned Groups = ArrayRows / GroupBanks,
+    localparam int unsigned WordBytes = 4 * ArrayCols,
+    localparam int unsigned ScrAddrWidth = $clog2(ScrWords),
+    localparam int unsigned KvAddrWidth = $clog2(KvRows)
 ) (
-  input  logic                                  clk_i,
-  input  logic                                  rst_ni,
-  // Commands
-  input  logic                                  cmd_valid_i,
-  output logic                                  cmd_ready_o,
-  input  pimllm_pkg::unit_cmd_t                 cmd_i,
-  output logic                                  done_o,
-  output logic                                  err_o,
-  output isa_pkg::error_e                       err_code_o,
-  output logic                                  busy_o,
-  output logic                                  stall_operand_o,
-  output logic                                  stall_output_o,
-  output logic                                  stall_memory_o,
-  // SCR
-  output logic                                  scr_rd_req_o,
-  output logic [ScrAddrWidth-1:0]               scr_rd_addr_o,
-  input  logic                                  scr_rd_gnt_i,
-  input  logic [8*WordBytes-1:0]                scr_rd_data_i,
-  output logic                                  scr_wr_req_o,
-  output logic [ScrAddrWidth-1:0]               scr_wr_addr_o,
-  output logic [8*WordBytes-1:0]                scr_wr_data_o,
-  output logic [WordBytes-1:0]                  scr_wr_be_o,
-  input  logic                                  scr_wr_gnt_i,
-  // KV banks
-  output logic [ArrayRows-1:0]                  kv_rd_en_o,
-  output logic [ArrayRows-1:0][KvAddrWidth-1:0] kv_rd_addr_o,
-  input  logic [ArrayRows-1:0][8*ArrayCols-1:0] kv_rd_data_i
+    input  logic                                  clk_i,
+    input  logic                                  rst_ni,
+    // Commands
+    input  logic                                  cmd_valid_i,
+    output logic                                  cmd_ready_o,
+    input  pimllm_pkg::unit_cmd_t                 cmd_i,
+    output logic                                  done_o,
+    output logic                                  err_o,
+    output isa_pkg::error_e                       err_code_o,
+    output logic                                  busy_o,
+    output logic                                  stall_operand_o,
+    output logic                                  stall_output_o,
+    output logic                                  stall_memory_o,
+    // SCR
+    output logic                                  scr_rd_req_o,
+    output logic [ScrAddrWidth-1:0]               scr_rd_addr_o,
+    input  logic                                  scr_rd_gnt_i,
+    input  logic [8*WordBytes-1:0]                scr_rd_data_i,
+    output logic                                  scr_wr_req_o,
+    output logic [ScrAddrWidth-1:0]               scr_wr_addr_o,
+    output logic [8*WordBytes-1:0]                scr_wr_data_o,
+    output logic [WordBytes-1:0]                  scr_wr_be_o,
+    input  logic                                  scr_wr_gnt_i,
+    // KV banks
+    output logic [ArrayRows-1:0]                  kv_rd_en_o,
+    output logic [ArrayRows-1:0][KvAddrWidth-1:0] kv_rd_addr_o,
+    input  logic [ArrayRows-1:0][8*ArrayCols-1:0] kv_rd_data_i
 );
 
   localparam int unsigned LgGroups = $clog2(Groups);
@@ -70,14 +70,14 @@ module array_unit
   logic loader_bad, seq_bad, drain_bad, bank_bad_q, any_bad;
 
   array_decode #(
-    .ArrayRows(ArrayRows),
-    .ArrayCols(ArrayCols),
-    .GroupBanks(GroupBanks)
+      .ArrayRows(ArrayRows),
+      .ArrayCols(ArrayCols),
+      .GroupBanks(GroupBanks)
   ) u_decode (
-    .cmd_i,
-    .cmd_o  (decoded),
-    .empty_o(decoded_empty),
-    .error_o(decoded_error)
+      .cmd_i,
+      .cmd_o  (decoded),
+      .empty_o(decoded_empty),
+      .error_o(decoded_error)
   );
 
   assign ld_cmd = ring_q[ld_ptr_q[RingWidth-1:0]];
@@ -143,28 +143,28 @@ module array_unit
   logic [2*ArrayCols-1:0][7:0] fill_data;
 
   array_loader #(
-    .ArrayRows(ArrayRows),
-    .ArrayCols(ArrayCols),
-    .GroupBanks(GroupBanks),
-    .ScrWords(ScrWords)
+      .ArrayRows(ArrayRows),
+      .ArrayCols(ArrayCols),
+      .GroupBanks(GroupBanks),
+      .ScrWords(ScrWords)
   ) u_loader (
-    .clk_i,
-    .rst_ni,
-    .cmd_valid_i  (ld_valid),
-    .cmd_i        (ld_cmd),
-    .cmd_pop_o    (ld_pop),
-    .release_i    (slot_release),
-    .loaded_o     (slot_loaded),
-    .idle_o       (loader_idle),
-    .bad_address_o(loader_bad),
-    .rd_req_o     (ld_req),
-    .rd_addr_o    (ld_addr),
-    .rd_gnt_i     (ld_gnt),
-    .rd_data_i    (scr_rd_data_i),
-    .fill_mask_o  (fill_mask),
-    .fill_slot_o  (fill_slot),
-    .fill_north_o (fill_north),
-    .fill_data_o  (fill_data)
+      .clk_i,
+      .rst_ni,
+      .cmd_valid_i  (ld_valid),
+      .cmd_i        (ld_cmd),
+      .cmd_pop_o    (ld_pop),
+      .release_i    (slot_release),
+      .loaded_o     (slot_loaded),
+      .idle_o       (loader_idle),
+      .bad_address_o(loader_bad),
+      .rd_req_o     (ld_req),
+      .rd_addr_o    (ld_addr),
+      .rd_gnt_i     (ld_gnt),
+      .rd_data_i    (scr_rd_data_i),
+      .fill_mask_o  (fill_mask),
+      .fill_slot_o  (fill_slot),
+      .fill_north_o (fill_north),
+      .fill_data_o  (fill_data)
   );
 
   // ---- Sequencer ----
@@ -173,23 +173,23 @@ module array_unit
   logic seq_first, seq_clear, seq_sweep_end, seq_cmd_last, seq_bad_base, take;
 
   array_seq #(
-    .ArrayCols(ArrayCols),
-    .GroupBanks(GroupBanks),
-    .Groups(Groups),
-    .KvRows(KvRows)
+      .ArrayCols(ArrayCols),
+      .GroupBanks(GroupBanks),
+      .Groups(Groups),
+      .KvRows(KvRows)
   ) u_seq (
-    .clk_i,
-    .rst_ni,
-    .cmd_valid_i  (seq_valid),
-    .cmd_i        (seq_cmd),
-    .take_i       (take),
-    .cmd_pop_o    (seq_cmd_last),
-    .first_o      (seq_first),
-    .clear_o      (seq_clear),
-    .sweep_end_o  (seq_sweep_end),
-    .bad_address_o(seq_bad_base),
-    .ctl_o        (seq_ctl),
-    .addr_o       (seq_addr)
+      .clk_i,
+      .rst_ni,
+      .cmd_valid_i  (seq_valid),
+      .cmd_i        (seq_cmd),
+      .take_i       (take),
+      .cmd_pop_o    (seq_cmd_last),
+      .first_o      (seq_first),
+      .clear_o      (seq_clear),
+      .sweep_end_o  (seq_sweep_end),
+      .bad_address_o(seq_bad_base),
+      .ctl_o        (seq_ctl),
+      .addr_o       (seq_addr)
   );
 
   assign seq_pop = take && seq_cmd_last;
@@ -343,14 +343,14 @@ module array_unit
       assign use_bank = adv && use_group && (!north_s || addr.bank == StageWidth'(i));
 
       bank_addr_gen #(
-        .AddrWidth(AddrWidth)
+          .AddrWidth(AddrWidth)
       ) u_addr (
-        .clk_i,
-        .use_i   (use_bank),
-        .load_i  (addr.load),
-        .base_i  (base),
-        .stride_i(stride),
-        .addr_o  (bank_addr[Bank])
+          .clk_i,
+          .use_i   (use_bank),
+          .load_i  (addr.load),
+          .base_i  (base),
+          .stride_i(stride),
+          .addr_o  (bank_addr[Bank])
       );
 
       assign kv_rd_en_o[Bank] = use_bank;
@@ -417,21 +417,21 @@ module array_unit
     end
 
     array_feeder #(
-      .ArrayCols(ArrayCols),
-      .GroupBanks(GroupBanks)
+        .ArrayCols(ArrayCols),
+        .GroupBanks(GroupBanks)
     ) u_feeder (
-      .clk_i,
-      .rst_ni,
-      .fill_group_i(fill_mask[g] && !fill_north),
-      .fill_row_i  (fill_north ? fill_mask[FirstRow+:GroupBanks] : '0),
-      .fill_slot_i (fill_slot),
-      .fill_north_i(fill_north),
-      .fill_data_i (fill_data),
-      .north_i     (north_s),
-      .use_i       (use_row[FirstRow+:GroupBanks]),
-      .group_ctl_i (ctl_s[g]),
-      .row_ctl_i   (row_ctl),
-      .a_o         (operand_a)
+        .clk_i,
+        .rst_ni,
+        .fill_group_i(fill_mask[g] && !fill_north),
+        .fill_row_i  (fill_north ? fill_mask[FirstRow+:GroupBanks] : '0),
+        .fill_slot_i (fill_slot),
+        .fill_north_i(fill_north),
+        .fill_data_i (fill_data),
+        .north_i     (north_s),
+        .use_i       (use_row[FirstRow+:GroupBanks]),
+        .group_ctl_i (ctl_s[g]),
+        .row_ctl_i   (row_ctl),
+        .a_o         (operand_a)
     );
 
     for (genvar i = 0; i < GroupBanks; i++) begin : gen_row
@@ -459,27 +459,27 @@ module array_unit
       // North feed: from the row above. Multicast: from the same row of the group above, but for the first head.
       always_comb begin
         above_word = '0;
-        if (Row > 0 && north_1_q) above_word = below[Row > 0 ? Row-1 : 0];
-        else if (g > 0) above_word = below[g > 0 ? Row-GroupBanks : 0];
+        if (Row > 0 && north_1_q) above_word = below[Row>0?Row-1 : 0];
+        else if (g > 0) above_word = below[g>0?Row-GroupBanks : 0];
       end
       assign from_above = north_1_q ? Row > 0 : (StageWidth'(g) & ((StageWidth'(1) << lg_heads_1_q) - StageWidth'(1))) != '0;
 
       array_row #(
-        .ArrayCols(ArrayCols),
-        .GateForm(GateForm)
+          .ArrayCols(ArrayCols),
+          .GateForm(GateForm)
       ) u_row (
-        .clk_i,
-        .rst_ni,
-        .clr_i       (clear_row_q[Row]),
-        .active_i    (active_q[Row]),
-        .shift_i     (step_1_q && multicast_1_q),
-        .from_above_i(from_above),
-        .a_i         (operand_a[i]),
-        .bank_i      (bank_word),
-        .above_i     (above_word),
-        .below_o     (below[Row]),
-        .read_i      (read_row[Row]),
-        .acc_o       (row_acc[Row])
+          .clk_i,
+          .rst_ni,
+          .clr_i       (clear_row_q[Row]),
+          .active_i    (active_q[Row]),
+          .shift_i     (step_1_q && multicast_1_q),
+          .from_above_i(from_above),
+          .a_i         (operand_a[i]),
+          .bank_i      (bank_word),
+          .above_i     (above_word),
+          .below_o     (below[Row]),
+          .read_i      (read_row[Row]),
+          .acc_o       (row_acc[Row])
       );
     end
   end
@@ -525,34 +525,34 @@ module array_unit
   logic [ScrAddrWidth-1:0] dr_rd_addr;
 
   array_drain #(
-    .ArrayCols(ArrayCols),
-    .GroupBanks(GroupBanks),
-    .Groups(Groups),
-    .ScrWords(ScrWords)
+      .ArrayCols(ArrayCols),
+      .GroupBanks(GroupBanks),
+      .Groups(Groups),
+      .ScrWords(ScrWords)
   ) u_drain (
-    .clk_i,
-    .rst_ni,
-    .cmd_valid_i  (dr_valid),
-    .cmd_i        (dr_cmd),
-    .cmd_pop_o    (dr_pop),
-    .cap_valid_i  (cap_2_q),
-    .cap_stage_i  (cap_stage_2_q),
-    .cap_acc_i    (cap_acc),
-    .reserve_i    (cap_s && (sweep_end ? direct : token_direct_q)),
-    .room_o       (room),
-    .pv_start_i   (sweep_end && !direct),
-    .pv_busy_o    (pv_busy),
-    .busy_o       (drain_busy),
-    .done_o       (drain_done),
-    .bad_address_o(drain_bad),
-    .rd_req_o     (dr_rd_req),
-    .rd_addr_o    (dr_rd_addr),
-    .rd_gnt_i     (scr_rd_gnt_i && rd_drain),
-    .rd_data_i    (scr_rd_data_i),
-    .wr_req_o     (scr_wr_req_o),
-    .wr_addr_o    (scr_wr_addr_o),
-    .wr_data_o    (scr_wr_data_o),
-    .wr_gnt_i     (scr_wr_gnt_i)
+      .clk_i,
+      .rst_ni,
+      .cmd_valid_i  (dr_valid),
+      .cmd_i        (dr_cmd),
+      .cmd_pop_o    (dr_pop),
+      .cap_valid_i  (cap_2_q),
+      .cap_stage_i  (cap_stage_2_q),
+      .cap_acc_i    (cap_acc),
+      .reserve_i    (cap_s && (sweep_end ? direct : token_direct_q)),
+      .room_o       (room),
+      .pv_start_i   (sweep_end && !direct),
+      .pv_busy_o    (pv_busy),
+      .busy_o       (drain_busy),
+      .done_o       (drain_done),
+      .bad_address_o(drain_bad),
+      .rd_req_o     (dr_rd_req),
+      .rd_addr_o    (dr_rd_addr),
+      .rd_gnt_i     (scr_rd_gnt_i && rd_drain),
+      .rd_data_i    (scr_rd_data_i),
+      .wr_req_o     (scr_wr_req_o),
+      .wr_addr_o    (scr_wr_addr_o),
+      .wr_data_o    (scr_wr_data_o),
+      .wr_gnt_i     (scr_wr_gnt_i)
   );
 
   // ---- SCR read port: the drain first, unless a request of the loader is waiting for its grant ----
@@ -575,8 +575,8 @@ module array_unit
   `ASSERT_INIT(ChannelsFitGroups, MemChannels > 0 && Groups % MemChannels == 0)
   `ASSERT_INIT(BanksFillRows, GroupBanks > 0 && Groups * GroupBanks == ArrayRows)
   `ASSERT_INIT(KvRowsFit, KvRows <= 2 ** AddrWidth && 2 ** KvAddrWidth == KvRows)
-  `ASSERT(ReadPortStable, !$past(rst_ni) || !$past(scr_rd_req_o) || $past(scr_rd_gnt_i) ||
-                          (scr_rd_req_o && $stable(scr_rd_addr_o)))
+  `ASSERT(ReadPortStable, !$past(rst_ni) || !$past(scr_rd_req_o) || $past(scr_rd_gnt_i)
+          || (scr_rd_req_o && $stable(scr_rd_addr_o)))
   `ASSERT(NoStepWithoutOperand, !take || !need_0 || !missing_s[0])
   `ASSERT(DrainFollowsSequencer, dr_ptr_q - seq_ptr_q == '0 || seq_valid || dr_valid)
   `ASSERT(RingNotOverfull, wr_ptr_q - dr_ptr_q <= ring_ptr_t'(RingDepth))

@@ -6,14 +6,14 @@
 `include "assert.svh"
 
 module bank_addr_gen #(
-  parameter int unsigned AddrWidth = 16
+    parameter int unsigned AddrWidth = 16
 ) (
-  input  logic                 clk_i,
-  input  logic                 use_i,
-  input  logic                 load_i,
-  input  logic [AddrWidth-1:0] base_i,
-  input  logic [AddrWidth-1:0] stride_i,
-  output logic [AddrWidth-1:0] addr_o
+    input  logic                 clk_i,
+    input  logic                 use_i,
+    input  logic                 load_i,
+    input  logic [AddrWidth-1:0] base_i,
+    input  logic [AddrWidth-1:0] stride_i,
+    output logic [AddrWidth-1:0] addr_o
 );
 
   logic [AddrWidth-1:0] next_q;

@@ -7,25 +7,25 @@
 // GateForm = 0 is the idiom that packs into one DSP block (iCE40, Xilinx: no LUT, no FF); GateForm = 1 sign-extends the
 // product explicitly, which is the smaller one in gates. Both compute the same.
 module mac #(
-  parameter bit GateForm = 1'b0,
-  localparam int unsigned AWidth = 9,
-  localparam int unsigned BWidth = 8,
-  localparam int unsigned AccWidth = 32
+    parameter bit GateForm = 1'b0,
+    localparam int unsigned AWidth = 9,
+    localparam int unsigned BWidth = 8,
+    localparam int unsigned AccWidth = 32
 ) (
-  input  logic                     clk_i,
-  input  logic                     clr_i,
-  input  logic                     active_i,
-  input  logic signed [AWidth-1:0] a_i,
-  input  logic signed [BWidth-1:0] b_i,
-  output logic [AccWidth-1:0]      acc_o
+    input  logic                     clk_i,
+    input  logic                     clr_i,
+    input  logic                     active_i,
+    input  logic signed [AWidth-1:0] a_i,
+    input  logic signed [BWidth-1:0] b_i,
+    output logic [AccWidth-1:0]      acc_o
 );
 
   localparam int unsigned ProductWidth = AWidth + BWidth;
 
   logic signed [AccWidth-1:0] acc_q;
 
-  function automatic logic signed [AccWidth-1:0] add_product(logic signed [AccWidth-1:0] augend,
-                                                             logic signed [AWidth-1:0] a, logic signed [BWidth-1:0] b);
+  function automatic logic signed [AccWidth-1:0] add_product(
+      logic signed [AccWidth-1:0] augend, logic signed [AWidth-1:0] a, logic signed [BWidth-1:0] b);
     logic signed [ProductWidth-1:0] product;
     if (GateForm) begin
       product = a * b;

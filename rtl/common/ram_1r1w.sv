@@ -28,6 +28,7 @@ module ram_1r1w #(
     if (wr_en_i) begin
       for (int unsigned i = 0; i < Bytes; i++) begin
         // verilator lint_off BLKSEQ
+        // verilog_lint: waive always-ff-non-blocking (in place, see above)
         if (wr_be_i[i]) mem[wr_addr_i][8*i+:8] = wr_data_i[8*i+:8];
         // verilator lint_on BLKSEQ
       end

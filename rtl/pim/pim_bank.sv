@@ -10,65 +10,65 @@
 module pim_bank
   import pim_pkg::*;
 #(
-  parameter int unsigned XbarRows = 16,
-  parameter int unsigned XbarCols = 16,
-  parameter int unsigned XbarSets = 2,
-  parameter int unsigned XbarSlots = 16,
-  parameter int unsigned XbarAdcs = 8,
-  parameter int unsigned AdcBits = 5,
-  parameter int unsigned VecLanes = 4,
-  parameter bit Digital = 1'b0,
-  localparam int unsigned WordBytes = 4 * VecLanes,
-  localparam int unsigned InWords = XbarRows / WordBytes,
-  localparam int unsigned PartWidth = InWords > 1 ? $clog2(InWords) : 1,
-  localparam int unsigned SetWidth = $clog2(XbarSets),
-  localparam int unsigned SlotWidth = XbarSlots > 1 ? $clog2(XbarSlots) : 1,
-  localparam int unsigned RowWidth = $clog2(XbarRows),
-  localparam int unsigned ColGroups = XbarCols / XbarAdcs,
-  localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
-  localparam int unsigned GroupWords = XbarAdcs / VecLanes,
-  localparam int unsigned WordSelWidth = GroupWords > 1 ? $clog2(GroupWords) : 1,
-  localparam int unsigned AccWidth = acc_width(XbarRows, AdcBits),
-  localparam int unsigned SumWidth = AccWidth + SetWidth
+    parameter int unsigned XbarRows = 16,
+    parameter int unsigned XbarCols = 16,
+    parameter int unsigned XbarSets = 2,
+    parameter int unsigned XbarSlots = 16,
+    parameter int unsigned XbarAdcs = 8,
+    parameter int unsigned AdcBits = 5,
+    parameter int unsigned VecLanes = 4,
+    parameter bit Digital = 1'b0,
+    localparam int unsigned WordBytes = 4 * VecLanes,
+    localparam int unsigned InWords = XbarRows / WordBytes,
+    localparam int unsigned PartWidth = InWords > 1 ? $clog2(InWords) : 1,
+    localparam int unsigned SetWidth = $clog2(XbarSets),
+    localparam int unsigned SlotWidth = XbarSlots > 1 ? $clog2(XbarSlots) : 1,
+    localparam int unsigned RowWidth = $clog2(XbarRows),
+    localparam int unsigned ColGroups = XbarCols / XbarAdcs,
+    localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
+    localparam int unsigned GroupWords = XbarAdcs / VecLanes,
+    localparam int unsigned WordSelWidth = GroupWords > 1 ? $clog2(GroupWords) : 1,
+    localparam int unsigned AccWidth = acc_width(XbarRows, AdcBits),
+    localparam int unsigned SumWidth = AccWidth + SetWidth
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
+    input  logic clk_i,
+    input  logic rst_ni,
 
-  input  logic [LsbShiftWidth-1:0] lsb_shift_i,
-  input  logic [AdcBitsWidth-1:0]  adc_bits_i,
+    input  logic [LsbShiftWidth-1:0] lsb_shift_i,
+    input  logic [AdcBitsWidth-1:0]  adc_bits_i,
 
-  input  logic                     tile_we_i,
-  input  logic                     tile_bank_i,
-  input  logic [SetWidth-1:0]      tile_index_i,
-  input  logic [PartWidth-1:0]     tile_part_i,
-  input  logic [8*WordBytes-1:0]   tile_data_i,
+    input  logic                     tile_we_i,
+    input  logic                     tile_bank_i,
+    input  logic [SetWidth-1:0]      tile_index_i,
+    input  logic [PartWidth-1:0]     tile_part_i,
+    input  logic [8*WordBytes-1:0]   tile_data_i,
 
-  input  logic                               step_valid_i,
-  input  logic                               step_bank_i,
-  input  logic [GroupWidth-1:0]              step_group_i,
-  input  logic [$clog2(InputBits)-1:0]       step_bit_i,
-  input  logic [RowWidth-1:0]                step_row_group_i,
-  input  logic [XbarRows-1:0]                step_rows_i,
-  input  logic [15:0]                        step_pos_i,
-  input  logic [XbarSets-1:0]                set_en_i,
-  input  logic [XbarSets-1:0][SlotWidth-1:0] set_slot_i,
-  input  logic [XbarSets-1:0][SetWidth-1:0]  set_tile_i,
-  input  accum_op_t                          acc_op_i,
-  input  logic                               capture_i,
+    input  logic                               step_valid_i,
+    input  logic                               step_bank_i,
+    input  logic [GroupWidth-1:0]              step_group_i,
+    input  logic [$clog2(InputBits)-1:0]       step_bit_i,
+    input  logic [RowWidth-1:0]                step_row_group_i,
+    input  logic [XbarRows-1:0]                step_rows_i,
+    input  logic [15:0]                        step_pos_i,
+    input  logic [XbarSets-1:0]                set_en_i,
+    input  logic [XbarSets-1:0][SlotWidth-1:0] set_slot_i,
+    input  logic [XbarSets-1:0][SetWidth-1:0]  set_tile_i,
+    input  accum_op_t                          acc_op_i,
+    input  logic                               capture_i,
 
-  input  logic                               read_i,
-  input  logic [WordSelWidth-1:0]            read_word_i,
-  input  logic [XbarSets-1:0]                read_sets_i,
-  output logic [VecLanes*SumWidth-1:0]       sum_o,
+    input  logic                               read_i,
+    input  logic [WordSelWidth-1:0]            read_word_i,
+    input  logic [XbarSets-1:0]                read_sets_i,
+    output logic [VecLanes*SumWidth-1:0]       sum_o,
 
-  input  logic                         prog_valid_i,
-  input  logic [SetWidth-1:0]          prog_set_i,
-  input  logic [SlotWidth-1:0]         prog_slot_i,
-  input  logic [GroupWidth-1:0]        prog_group_i,
-  input  logic [RowWidth-1:0]          prog_row_i,
-  input  logic [CellBits*XbarAdcs-1:0] prog_codes_i,
+    input  logic                         prog_valid_i,
+    input  logic [SetWidth-1:0]          prog_set_i,
+    input  logic [SlotWidth-1:0]         prog_slot_i,
+    input  logic [GroupWidth-1:0]        prog_group_i,
+    input  logic [RowWidth-1:0]          prog_row_i,
+    input  logic [CellBits*XbarAdcs-1:0] prog_codes_i,
 
-  output logic [31:0] clip_count_o
+    output logic [31:0] clip_count_o
 );
 
   localparam int unsigned ClipWidth = $clog2(XbarAdcs + 1);
@@ -143,28 +143,28 @@ module pim_bank
 
     if (Digital) begin : gen_digital
       xbar_digital #(
-        .Rows(XbarRows),
-        .Cols(XbarCols),
-        .Slots(XbarSlots),
-        .Adcs(XbarAdcs),
-        .AdcBits(AdcBits)
+          .Rows(XbarRows),
+          .Cols(XbarCols),
+          .Slots(XbarSlots),
+          .Adcs(XbarAdcs),
+          .AdcBits(AdcBits)
       ) u_xbar (
-        .clk_i,
-        .rst_ni,
-        .lsb_shift_i,
-        .adc_bits_i,
-        .conv_valid_i(conv_valid),
-        .conv_slot_i(set_slot_i[s]),
-        .conv_group_i(step_group_i),
-        .conv_drive_i(drive),
-        .valid_o(code_valid[s]),
-        .codes_o(codes),
-        .clips_o(clips[s]),
-        .prog_valid_i(prog_valid),
-        .prog_slot_i,
-        .prog_group_i,
-        .prog_row_i,
-        .prog_codes_i
+          .clk_i,
+          .rst_ni,
+          .lsb_shift_i,
+          .adc_bits_i,
+          .conv_valid_i(conv_valid),
+          .conv_slot_i(set_slot_i[s]),
+          .conv_group_i(step_group_i),
+          .conv_drive_i(drive),
+          .valid_o(code_valid[s]),
+          .codes_o(codes),
+          .clips_o(clips[s]),
+          .prog_valid_i(prog_valid),
+          .prog_slot_i,
+          .prog_group_i,
+          .prog_row_i,
+          .prog_codes_i
       );
       if (s == 0) begin : gen_no_noise
         logic unused_keys;
@@ -172,50 +172,50 @@ module pim_bank
       end
     end else begin : gen_analog
       xbar_array #(
-        .Rows(XbarRows),
-        .Cols(XbarCols),
-        .Slots(XbarSlots),
-        .Adcs(XbarAdcs),
-        .AdcBits(AdcBits),
-        .Sets(XbarSets),
-        .SetIndex(s)
+          .Rows(XbarRows),
+          .Cols(XbarCols),
+          .Slots(XbarSlots),
+          .Adcs(XbarAdcs),
+          .AdcBits(AdcBits),
+          .Sets(XbarSets),
+          .SetIndex(s)
       ) u_xbar (
-        .clk_i,
-        .rst_ni,
-        .lsb_shift_i,
-        .adc_bits_i,
-        .conv_valid_i(conv_valid),
-        .conv_slot_i(set_slot_i[s]),
-        .conv_group_i(step_group_i),
-        .conv_drive_i(drive),
-        .conv_pos_i(step_pos_i),
-        .conv_step_i({step_row_group_i, step_bit_i}),
-        .valid_o(code_valid[s]),
-        .codes_o(codes),
-        .clips_o(clips[s]),
-        .prog_valid_i(prog_valid),
-        .prog_slot_i,
-        .prog_group_i,
-        .prog_row_i,
-        .prog_codes_i
+          .clk_i,
+          .rst_ni,
+          .lsb_shift_i,
+          .adc_bits_i,
+          .conv_valid_i(conv_valid),
+          .conv_slot_i(set_slot_i[s]),
+          .conv_group_i(step_group_i),
+          .conv_drive_i(drive),
+          .conv_pos_i(step_pos_i),
+          .conv_step_i({step_row_group_i, step_bit_i}),
+          .valid_o(code_valid[s]),
+          .codes_o(codes),
+          .clips_o(clips[s]),
+          .prog_valid_i(prog_valid),
+          .prog_slot_i,
+          .prog_group_i,
+          .prog_row_i,
+          .prog_codes_i
       );
     end
 
     xbar_shift_add #(
-      .Adcs(XbarAdcs),
-      .AdcBits(AdcBits),
-      .Lanes(VecLanes),
-      .AccWidth(AccWidth)
+        .Adcs(XbarAdcs),
+        .AdcBits(AdcBits),
+        .Lanes(VecLanes),
+        .AccWidth(AccWidth)
     ) u_shift_add (
-      .clk_i,
-      .rst_ni,
-      .valid_i(code_valid[s]),
-      .op_i(acc_op_i),
-      .codes_i(codes),
-      .capture_i,
-      .word_en_i(read_i && read_sets_i[s]),
-      .word_sel_i(read_word_i),
-      .word_o(word[s])
+        .clk_i,
+        .rst_ni,
+        .valid_i(code_valid[s]),
+        .op_i(acc_op_i),
+        .codes_i(codes),
+        .capture_i,
+        .word_en_i(read_i && read_sets_i[s]),
+        .word_sel_i(read_word_i),
+        .word_o(word[s])
     );
   end
 

@@ -8,47 +8,47 @@
 module pim_convert
   import pim_pkg::*;
 #(
-  parameter int unsigned XbarRows = 16,
-  parameter int unsigned XbarCols = 16,
-  parameter int unsigned XbarSets = 2,
-  parameter int unsigned XbarSlots = 16,
-  parameter int unsigned XbarAdcs = 8,
-  localparam int unsigned SetWidth = $clog2(XbarSets),
-  localparam int unsigned SlotWidth = XbarSlots > 1 ? $clog2(XbarSlots) : 1,
-  localparam int unsigned RowWidth = $clog2(XbarRows),
-  localparam int unsigned ColGroups = XbarCols / XbarAdcs,
-  localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1
+    parameter int unsigned XbarRows = 16,
+    parameter int unsigned XbarCols = 16,
+    parameter int unsigned XbarSets = 2,
+    parameter int unsigned XbarSlots = 16,
+    parameter int unsigned XbarAdcs = 8,
+    localparam int unsigned SetWidth = $clog2(XbarSets),
+    localparam int unsigned SlotWidth = XbarSlots > 1 ? $clog2(XbarSlots) : 1,
+    localparam int unsigned RowWidth = $clog2(XbarRows),
+    localparam int unsigned ColGroups = XbarCols / XbarAdcs,
+    localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
+    input  logic clk_i,
+    input  logic rst_ni,
 
-  input  logic [15:0] rows_per_conv_i,  // 1..XbarRows while a chunk is offered or in work
+    input  logic [15:0] rows_per_conv_i,  // 1..XbarRows while a chunk is offered or in work
 
-  input  logic   chunk_valid_i,
-  output logic   chunk_ready_o,
-  input  chunk_t chunk_i,
+    input  logic   chunk_valid_i,
+    output logic   chunk_ready_o,
+    input  chunk_t chunk_i,
 
-  output logic                               step_valid_o,
-  output logic                               step_bank_o,
-  output logic [GroupWidth-1:0]              step_group_o,
-  output logic [$clog2(InputBits)-1:0]       step_bit_o,
-  output logic [RowWidth-1:0]                step_row_group_o,
-  output logic [XbarRows-1:0]                step_rows_o,
-  output logic [15:0]                        step_pos_o,
-  output logic [XbarSets-1:0]                set_en_o,
-  output logic [XbarSets-1:0][SlotWidth-1:0] set_slot_o,
-  output logic [XbarSets-1:0][SetWidth-1:0]  set_tile_o,
-  output logic [XbarSets-1:0][SetWidth-1:0]  set_col_o,  // column tile within the chunk
-  output accum_op_t                          acc_op_o,   // for the codes that are valid now
+    output logic                               step_valid_o,
+    output logic                               step_bank_o,
+    output logic [GroupWidth-1:0]              step_group_o,
+    output logic [$clog2(InputBits)-1:0]       step_bit_o,
+    output logic [RowWidth-1:0]                step_row_group_o,
+    output logic [XbarRows-1:0]                step_rows_o,
+    output logic [15:0]                        step_pos_o,
+    output logic [XbarSets-1:0]                set_en_o,
+    output logic [XbarSets-1:0][SlotWidth-1:0] set_slot_o,
+    output logic [XbarSets-1:0][SetWidth-1:0]  set_tile_o,
+    output logic [XbarSets-1:0][SetWidth-1:0]  set_col_o,  // column tile within the chunk
+    output accum_op_t                          acc_op_o,   // for the codes that are valid now
 
-  output chunk_t chunk_o,
-  output logic   group_start_o,
-  output logic   group_last_o,
-  output logic   capture_o,
-  input  logic   hold_free_i,
+    output chunk_t chunk_o,
+    output logic   group_start_o,
+    output logic   group_last_o,
+    output logic   capture_o,
+    input  logic   hold_free_i,
 
-  output logic active_o,
-  output logic stalled_o
+    output logic active_o,
+    output logic stalled_o
 );
 
   localparam logic [$clog2(InputBits)-1:0] TopBit = '1;
@@ -159,7 +159,11 @@ module pim_convert
 
   always_ff @(posedge clk_i) begin
     if (step) begin
-      op_q[0] <= '{fresh: bit_q == TopBit && row_group_q == '0, twice: row_group_q == '0, negate: bit_q == TopBit};
+      op_q[0] <= '{
+          fresh: bit_q == TopBit && row_group_q == '0,
+          twice: row_group_q == '0,
+          negate: bit_q == TopBit
+      };
     end
     for (int unsigned i = 1; i < XbarLatency; i++) op_q[i] <= op_q[i-1];
   end

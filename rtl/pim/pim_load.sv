@@ -10,61 +10,61 @@ module pim_load
   import pim_pkg::*;
   import pimllm_pkg::*;
 #(
-  parameter int unsigned XbarRows = 16,
-  parameter int unsigned XbarCols = 16,
-  parameter int unsigned XbarSets = 2,
-  parameter int unsigned XbarSlots = 16,
-  parameter int unsigned XbarAdcs = 8,
-  parameter int unsigned AdcBits = 5,
-  parameter int unsigned VecLanes = 4,
-  parameter int unsigned ActWords = 512,
-  localparam int unsigned WordBytes = 4 * VecLanes,
-  localparam int unsigned WordBits = 8 * WordBytes,
-  localparam int unsigned InWords = XbarRows / WordBytes,
-  localparam int unsigned PartWidth = InWords > 1 ? $clog2(InWords) : 1,
-  localparam int unsigned SetWidth = $clog2(XbarSets),
-  localparam int unsigned SlotWidth = XbarSlots > 1 ? $clog2(XbarSlots) : 1,
-  localparam int unsigned RowWidth = $clog2(XbarRows),
-  localparam int unsigned ColGroups = XbarCols / XbarAdcs,
-  localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
-  localparam int unsigned ActAddrWidth = $clog2(ActWords)
+    parameter int unsigned XbarRows = 16,
+    parameter int unsigned XbarCols = 16,
+    parameter int unsigned XbarSets = 2,
+    parameter int unsigned XbarSlots = 16,
+    parameter int unsigned XbarAdcs = 8,
+    parameter int unsigned AdcBits = 5,
+    parameter int unsigned VecLanes = 4,
+    parameter int unsigned ActWords = 512,
+    localparam int unsigned WordBytes = 4 * VecLanes,
+    localparam int unsigned WordBits = 8 * WordBytes,
+    localparam int unsigned InWords = XbarRows / WordBytes,
+    localparam int unsigned PartWidth = InWords > 1 ? $clog2(InWords) : 1,
+    localparam int unsigned SetWidth = $clog2(XbarSets),
+    localparam int unsigned SlotWidth = XbarSlots > 1 ? $clog2(XbarSlots) : 1,
+    localparam int unsigned RowWidth = $clog2(XbarRows),
+    localparam int unsigned ColGroups = XbarCols / XbarAdcs,
+    localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
+    localparam int unsigned ActAddrWidth = $clog2(ActWords)
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
+    input  logic clk_i,
+    input  logic rst_ni,
 
-  input  logic            cmd_valid_i,
-  output logic            cmd_ready_o,
-  input  unit_cmd_t       cmd_i,
-  output logic            err_o,
-  output isa_pkg::error_e err_code_o,
-  output logic            busy_o,
-  output logic            loading_o,
+    input  logic            cmd_valid_i,
+    output logic            cmd_ready_o,
+    input  unit_cmd_t       cmd_i,
+    output logic            err_o,
+    output isa_pkg::error_e err_code_o,
+    output logic            busy_o,
+    output logic            loading_o,
 
-  input  logic [15:0]             rows_per_conv_i,
-  input  logic [AdcBitsWidth-1:0] adc_bits_i,
+    input  logic [15:0]             rows_per_conv_i,
+    input  logic [AdcBitsWidth-1:0] adc_bits_i,
 
-  output logic                    act_rd_req_o,
-  output logic [ActAddrWidth-1:0] act_rd_addr_o,
-  input  logic                    act_rd_gnt_i,
-  input  logic [WordBits-1:0]     act_rd_data_i,
+    output logic                    act_rd_req_o,
+    output logic [ActAddrWidth-1:0] act_rd_addr_o,
+    input  logic                    act_rd_gnt_i,
+    input  logic [WordBits-1:0]     act_rd_data_i,
 
-  output logic                tile_we_o,  // act_rd_data_i is part tile_part_o of row tile tile_index_o
-  output logic                tile_bank_o,
-  output logic [SetWidth-1:0] tile_index_o,
-  output logic [PartWidth-1:0] tile_part_o,
+    output logic                tile_we_o,  // act_rd_data_i is part tile_part_o of row tile tile_index_o
+    output logic                tile_bank_o,
+    output logic [SetWidth-1:0] tile_index_o,
+    output logic [PartWidth-1:0] tile_part_o,
 
-  output logic   chunk_valid_o,
-  input  logic   chunk_ready_i,
-  output chunk_t chunk_o,
+    output logic   chunk_valid_o,
+    input  logic   chunk_ready_i,
+    output chunk_t chunk_o,
 
-  input  logic                         pipeline_idle_i,
-  output logic                         prog_valid_o,
-  output logic [SetWidth-1:0]          prog_set_o,
-  output logic [SlotWidth-1:0]         prog_slot_o,
-  output logic [GroupWidth-1:0]        prog_group_o,
-  output logic [RowWidth-1:0]          prog_row_o,
-  output logic [CellBits*XbarAdcs-1:0] prog_codes_o,
-  output logic                         prog_done_o
+    input  logic                         pipeline_idle_i,
+    output logic                         prog_valid_o,
+    output logic [SetWidth-1:0]          prog_set_o,
+    output logic [SlotWidth-1:0]         prog_slot_o,
+    output logic [GroupWidth-1:0]        prog_group_o,
+    output logic [RowWidth-1:0]          prog_row_o,
+    output logic [CellBits*XbarAdcs-1:0] prog_codes_o,
+    output logic                         prog_done_o
 );
 
   localparam int unsigned TileWords = XbarCols / VecLanes;
@@ -76,7 +76,11 @@ module pim_load
   localparam int unsigned SliceWidth = SlicesPerWord > 1 ? $clog2(SlicesPerWord) : 1;
   localparam int unsigned RowsPerWord = SlicesPerWord / ColGroups;
   localparam int unsigned RowsPerWordShift = $clog2(RowsPerWord);
-  localparam int unsigned CrossbarWidth = $clog2(Crossbars) == 16 ? 16 : $clog2(Crossbars) + 1;  // of a number of them
+  localparam int unsigned CrossbarWidth = $clog2(
+      Crossbars
+  ) == 16 ? 16 : $clog2(
+      Crossbars
+  ) + 1;  // of a number of them
   localparam int unsigned SpanWidth = 34;  // sums and products of 16-bit fields
 
   typedef enum logic [2:0] {
@@ -375,8 +379,8 @@ module pim_load
   logic unused_cmd;
   assign unused_cmd = ^{cmd_i.pc, cmd_i.mode, cmd_i.a2, cmd_i.s2, cmd_i.a1[MemAddrWidth-1:16], 1'b0};
 
-  `ASSERT_INIT(PowersOfTwo, $onehot(XbarRows) && $onehot(XbarCols) && $onehot(XbarSets) && $onehot(XbarSlots) &&
-               $onehot(XbarAdcs) && $onehot(VecLanes) && $onehot(ActWords))
+  `ASSERT_INIT(PowersOfTwo, $onehot(XbarRows) && $onehot(XbarCols) && $onehot(XbarSets) && $onehot(XbarSlots)
+               && $onehot(XbarAdcs) && $onehot(VecLanes) && $onehot(ActWords))
   `ASSERT_INIT(CrossbarsNumbered, Crossbars <= 2 ** 16)
   `ASSERT_INIT(ActAddressed, ActWords <= 2 ** 16)
   `ASSERT_INIT(RowsInWord, RowsPerWord >= 1)

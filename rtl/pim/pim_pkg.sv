@@ -1,12 +1,12 @@
 // Types between the stages of the PIM unit (docs/pim.md).
 package pim_pkg;
 
-  localparam int unsigned InputBits = 8;      // of an activation; a crossbar sees one of them at a time
-  localparam int unsigned CellBits = 2;       // of a programmed cell: weight + 1
+  localparam int unsigned InputBits = 8;  // of an activation; a crossbar sees one of them at a time
+  localparam int unsigned CellBits = 2;  // of a programmed cell: weight + 1
   localparam int unsigned ChunkCountWidth = 8;
   localparam int unsigned LsbShiftWidth = 3;  // of the run-time setting LSB_SHIFT
-  localparam int unsigned AdcBitsWidth = 4;   // of the run-time setting ADC_BITS
-  localparam int unsigned XbarLatency = 2;    // cycles from a conversion step to its codes
+  localparam int unsigned AdcBitsWidth = 4;  // of the run-time setting ADC_BITS
+  localparam int unsigned XbarLatency = 2;  // cycles from a conversion step to its codes
 
   // Up to XbarSets consecutive crossbars, converted together.
   typedef struct packed {

@@ -8,49 +8,49 @@
 module pim_reduce
   import pim_pkg::*;
 #(
-  parameter int unsigned XbarCols = 16,
-  parameter int unsigned XbarSets = 2,
-  parameter int unsigned XbarAdcs = 8,
-  parameter int unsigned VecLanes = 4,
-  parameter int unsigned ActWords = 512,
-  parameter int unsigned SumWidth = 14,
-  localparam int unsigned SetWidth = $clog2(XbarSets),
-  localparam int unsigned ColGroups = XbarCols / XbarAdcs,
-  localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
-  localparam int unsigned TileWords = XbarCols / VecLanes,
-  localparam int unsigned TileWordWidth = TileWords > 1 ? $clog2(TileWords) : 1,
-  localparam int unsigned GroupWords = XbarAdcs / VecLanes,
-  localparam int unsigned WordSelWidth = GroupWords > 1 ? $clog2(GroupWords) : 1,
-  localparam int unsigned ActAddrWidth = $clog2(ActWords),
-  localparam int unsigned OutBits = 32
+    parameter int unsigned XbarCols = 16,
+    parameter int unsigned XbarSets = 2,
+    parameter int unsigned XbarAdcs = 8,
+    parameter int unsigned VecLanes = 4,
+    parameter int unsigned ActWords = 512,
+    parameter int unsigned SumWidth = 14,
+    localparam int unsigned SetWidth = $clog2(XbarSets),
+    localparam int unsigned ColGroups = XbarCols / XbarAdcs,
+    localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
+    localparam int unsigned TileWords = XbarCols / VecLanes,
+    localparam int unsigned TileWordWidth = TileWords > 1 ? $clog2(TileWords) : 1,
+    localparam int unsigned GroupWords = XbarAdcs / VecLanes,
+    localparam int unsigned WordSelWidth = GroupWords > 1 ? $clog2(GroupWords) : 1,
+    localparam int unsigned ActAddrWidth = $clog2(ActWords),
+    localparam int unsigned OutBits = 32
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
+    input  logic clk_i,
+    input  logic rst_ni,
 
-  input  logic [LsbShiftWidth-1:0] lsb_shift_i,
+    input  logic [LsbShiftWidth-1:0] lsb_shift_i,
 
-  input  logic                              group_start_i,
-  input  chunk_t                            chunk_i,
-  input  logic [GroupWidth-1:0]             group_i,
-  input  logic                              group_last_i,
-  input  logic [XbarSets-1:0]               set_en_i,
-  input  logic [XbarSets-1:0][SetWidth-1:0] set_col_i,
-  input  logic                              capture_i,
-  output logic                              hold_free_o,
+    input  logic                              group_start_i,
+    input  chunk_t                            chunk_i,
+    input  logic [GroupWidth-1:0]             group_i,
+    input  logic                              group_last_i,
+    input  logic [XbarSets-1:0]               set_en_i,
+    input  logic [XbarSets-1:0][SetWidth-1:0] set_col_i,
+    input  logic                              capture_i,
+    output logic                              hold_free_o,
 
-  output logic                              read_o,
-  output logic [WordSelWidth-1:0]           read_word_o,
-  output logic [XbarSets-1:0]               read_sets_o,
-  input  logic [VecLanes*SumWidth-1:0]      sum_i,
+    output logic                              read_o,
+    output logic [WordSelWidth-1:0]           read_word_o,
+    output logic [XbarSets-1:0]               read_sets_o,
+    input  logic [VecLanes*SumWidth-1:0]      sum_i,
 
-  output logic                         act_wr_req_o,
-  output logic [ActAddrWidth-1:0]      act_wr_addr_o,
-  output logic [OutBits*VecLanes-1:0]  act_wr_data_o,
-  output logic [OutBits/8*VecLanes-1:0] act_wr_be_o,
-  input  logic                         act_wr_gnt_i,
+    output logic                         act_wr_req_o,
+    output logic [ActAddrWidth-1:0]      act_wr_addr_o,
+    output logic [OutBits*VecLanes-1:0]  act_wr_data_o,
+    output logic [OutBits/8*VecLanes-1:0] act_wr_be_o,
+    input  logic                         act_wr_gnt_i,
 
-  output logic done_o,
-  output logic busy_o
+    output logic done_o,
+    output logic busy_o
 );
 
   // --- the column group in the hold registers ------------------------------------------------------------------------
@@ -155,8 +155,8 @@ module pim_reduce
     if (sum_pop) begin
       part = sum_first_q ? '0 : part_q[sum_word_q];
       for (int unsigned l = 0; l < VecLanes; l++) begin
-        total[l*OutBits+:OutBits] = part[l*OutBits+:OutBits]
-            + (OutBits'($signed(sum_i[l*SumWidth+:SumWidth])) <<< lsb_shift_i);
+        total[l*OutBits+:OutBits] = part[l*OutBits+:OutBits] +
+            (OutBits'($signed(sum_i[l*SumWidth+:SumWidth])) <<< lsb_shift_i);
       end
       if (sum_emit_q) out_data_q <= total;
       else part_q[sum_word_q] <= total;

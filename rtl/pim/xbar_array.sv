@@ -10,51 +10,70 @@
 module xbar_array
   import pim_pkg::*;
 #(
-  parameter int unsigned Rows = 16,
-  parameter int unsigned Cols = 16,
-  parameter int unsigned Slots = 16,
-  parameter int unsigned Adcs = 8,
-  parameter int unsigned AdcBits = 5,
-  parameter int unsigned Sets = 2,      // of the bank, to number crossbars
-  parameter int unsigned SetIndex = 0,  // this set
-  localparam int unsigned RowWidth = $clog2(Rows),
-  localparam int unsigned SlotWidth = Slots > 1 ? $clog2(Slots) : 1,
-  localparam int unsigned ColGroups = Cols / Adcs,
-  localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
-  localparam int unsigned ClipWidth = $clog2(Adcs + 1)
+    parameter int unsigned Rows = 16,
+    parameter int unsigned Cols = 16,
+    parameter int unsigned Slots = 16,
+    parameter int unsigned Adcs = 8,
+    parameter int unsigned AdcBits = 5,
+    parameter int unsigned Sets = 2,      // of the bank, to number crossbars
+    parameter int unsigned SetIndex = 0,  // this set
+    localparam int unsigned RowWidth = $clog2(Rows),
+    localparam int unsigned SlotWidth = Slots > 1 ? $clog2(Slots) : 1,
+    localparam int unsigned ColGroups = Cols / Adcs,
+    localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
+    localparam int unsigned ClipWidth = $clog2(Adcs + 1)
 ) (
-  input  logic                     clk_i,
-  input  logic                     rst_ni,
+    input  logic                     clk_i,
+    input  logic                     rst_ni,
 
-  input  logic [LsbShiftWidth-1:0] lsb_shift_i,
-  input  logic [AdcBitsWidth-1:0]  adc_bits_i,
+    input  logic [LsbShiftWidth-1:0] lsb_shift_i,
+    input  logic [AdcBitsWidth-1:0]  adc_bits_i,
 
-  input  logic                     conv_valid_i,
-  input  logic [SlotWidth-1:0]     conv_slot_i,
-  input  logic [GroupWidth-1:0]    conv_group_i,
-  input  logic [Rows-1:0]          conv_drive_i,
-  input  logic [15:0]              conv_pos_i,   // keys of the noise: token position, row group and input bit
-  input  logic [RowWidth+2:0]      conv_step_i,
-  output logic                     valid_o,
-  output logic [Adcs*AdcBits-1:0]  codes_o,
-  output logic [ClipWidth-1:0]     clips_o,
+    input  logic                     conv_valid_i,
+    input  logic [SlotWidth-1:0]     conv_slot_i,
+    input  logic [GroupWidth-1:0]    conv_group_i,
+    input  logic [Rows-1:0]          conv_drive_i,
+    input  logic [15:0]              conv_pos_i,   // keys of the noise: token position, row group and input bit
+    input  logic [RowWidth+2:0]      conv_step_i,
+    output logic                     valid_o,
+    output logic [Adcs*AdcBits-1:0]  codes_o,
+    output logic [ClipWidth-1:0]     clips_o,
 
-  input  logic                     prog_valid_i,
-  input  logic [SlotWidth-1:0]     prog_slot_i,
-  input  logic [GroupWidth-1:0]    prog_group_i,
-  input  logic [RowWidth-1:0]      prog_row_i,
-  input  logic [CellBits*Adcs-1:0] prog_codes_i
+    input  logic                     prog_valid_i,
+    input  logic [SlotWidth-1:0]     prog_slot_i,
+    input  logic [GroupWidth-1:0]    prog_group_i,
+    input  logic [RowWidth-1:0]      prog_row_i,
+    input  logic [CellBits*Adcs-1:0] prog_codes_i
 );
 
-  import "DPI-C" function chandle pimllm_xbar_new(input int rows, input int cols, input int slots, input int adcs,
-                                                  input int adc_bits, input int sets, input int set_index);
+  import "DPI-C" function chandle pimllm_xbar_new(
+    input int rows,
+    input int cols,
+    input int slots,
+    input int adcs,
+    input int adc_bits,
+    input int sets,
+    input int set_index
+  );
   import "DPI-C" function void pimllm_xbar_free(input chandle xbar);
-  import "DPI-C" function void pimllm_xbar_program(input chandle xbar, input int slot, input int group, input int row,
-                                                   input bit [CellBits*Adcs-1:0] codes);
-  import "DPI-C" function int pimllm_xbar_convert(input chandle xbar, input int slot, input int group,
-                                                  input bit [Rows-1:0] drive, input int pos, input int step,
-                                                  input int lsb_shift, input int adc_bits,
-                                                  output bit [Adcs*AdcBits-1:0] codes);
+  import "DPI-C" function void pimllm_xbar_program(
+    input chandle xbar,
+    input int slot,
+    input int group,
+    input int row,
+    input bit [CellBits*Adcs-1:0] codes
+  );
+  import "DPI-C" function int pimllm_xbar_convert(
+    input chandle xbar,
+    input int slot,
+    input int group,
+    input bit [Rows-1:0] drive,
+    input int pos,
+    input int step,
+    input int lsb_shift,
+    input int adc_bits,
+    output bit [Adcs*AdcBits-1:0] codes
+  );
 
   chandle cells;
   initial cells = pimllm_xbar_new(Rows, Cols, Slots, Adcs, AdcBits, Sets, SetIndex);

@@ -103,21 +103,21 @@ module xbar_digital
   end
 
   for (genvar a = 0; a < Adcs; a++) begin : gen_adc
-    logic signed [SumWidth-1:0] analog;
+    logic signed [SumWidth-1:0] column_sum;
     logic signed [CodeWidth-1:0] rounded, code;
 
     always_comb begin
-      analog = '0;
+      column_sum = '0;
       rounded = '0;
       code = '0;
       clipped[a] = 1'b0;
       if (sample_valid_q) begin
         for (int unsigned r = 0; r < Rows; r++) begin
           // Codes are weight + 1, so 2 is +1 and 0 is -1.
-          analog = analog + SumWidth'(drive_q[r] && cells[r*RowBits+a*CellBits+1])
+          column_sum = analog + SumWidth'(drive_q[r] && cells[r*RowBits+a*CellBits+1])
               - SumWidth'(drive_q[r] && cells[r*RowBits+a*CellBits+:CellBits] == '0);
         end
-        rounded = (CodeWidth'(analog) + half) >>> lsb_shift_i;
+        rounded = (CodeWidth'(column_sum) + half) >>> lsb_shift_i;
         code = rounded > most ? most : rounded < least ? least : rounded;
         clipped[a] = code != rounded;
       end

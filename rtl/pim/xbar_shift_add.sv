@@ -9,22 +9,22 @@
 module xbar_shift_add
   import pim_pkg::*;
 #(
-  parameter int unsigned Adcs = 8,
-  parameter int unsigned AdcBits = 5,
-  parameter int unsigned Lanes = 4,
-  parameter int unsigned AccWidth = 13,
-  localparam int unsigned GroupWords = Adcs / Lanes,
-  localparam int unsigned WordSelWidth = GroupWords > 1 ? $clog2(GroupWords) : 1
+    parameter int unsigned Adcs = 8,
+    parameter int unsigned AdcBits = 5,
+    parameter int unsigned Lanes = 4,
+    parameter int unsigned AccWidth = 13,
+    localparam int unsigned GroupWords = Adcs / Lanes,
+    localparam int unsigned WordSelWidth = GroupWords > 1 ? $clog2(GroupWords) : 1
 ) (
-  input  logic                      clk_i,
-  input  logic                      rst_ni,
-  input  logic                      valid_i,
-  input  accum_op_t                 op_i,
-  input  logic [Adcs*AdcBits-1:0]   codes_i,
-  input  logic                      capture_i,
-  input  logic                      word_en_i,
-  input  logic [WordSelWidth-1:0]   word_sel_i,
-  output logic [Lanes*AccWidth-1:0] word_o
+    input  logic                      clk_i,
+    input  logic                      rst_ni,
+    input  logic                      valid_i,
+    input  accum_op_t                 op_i,
+    input  logic [Adcs*AdcBits-1:0]   codes_i,
+    input  logic                      capture_i,
+    input  logic                      word_en_i,
+    input  logic [WordSelWidth-1:0]   word_sel_i,
+    output logic [Lanes*AccWidth-1:0] word_o
 );
   /* verilator no_inline_module */  // one copy of the code for all sets
 
@@ -44,8 +44,8 @@ module xbar_shift_add
     if (valid_i) begin
       for (int unsigned w = 0; w < GroupWords; w++) begin
         for (int unsigned l = 0; l < Lanes; l++) begin
-          sums[(w*Lanes+l)*AccWidth+:AccWidth] = add_code(acc_q[(w*Lanes+l)*AccWidth+:AccWidth], op_i,
-                                                          codes_i[(w*Lanes+l)*AdcBits+:AdcBits]);
+          sums[(w*Lanes+l)*AccWidth+:AccWidth] =
+              add_code(acc_q[(w*Lanes+l)*AccWidth+:AccWidth], op_i, codes_i[(w*Lanes+l)*AdcBits+:AdcBits]);
         end
       end
       acc_q <= sums;

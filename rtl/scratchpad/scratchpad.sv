@@ -11,188 +11,188 @@
 `include "assert.svh"
 
 module scratchpad #(
-  parameter int unsigned ArrayRows = 4,
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned MemChannels = 2,
-  parameter int unsigned ChannelBytes = 8,
-  parameter int unsigned VecLanes = 4,
-  parameter int unsigned KvRows = 512,
-  parameter int unsigned ActWords = 512,
-  parameter int unsigned ScrWords = 256,
-  parameter int unsigned KvsWords = 128,
-  parameter int unsigned SclWords = 256,
-  localparam int unsigned GroupBanks = ChannelBytes / ArrayCols,
-  localparam int unsigned Groups = ArrayRows / GroupBanks,
-  localparam int unsigned GroupWidth = Groups > 1 ? $clog2(Groups) : 1,
-  localparam int unsigned BeatBits = 8 * ChannelBytes,
-  localparam int unsigned BankBits = 8 * ArrayCols,
-  localparam int unsigned ActBytes = 4 * VecLanes,
-  localparam int unsigned ScrBytes = 4 * ArrayCols,
-  localparam int unsigned KvsBytes = 4 * ArrayCols,
-  localparam int unsigned SclBytes = 4,
-  localparam int unsigned ActAddrWidth = $clog2(ActWords),
-  localparam int unsigned ScrAddrWidth = $clog2(ScrWords),
-  localparam int unsigned KvsAddrWidth = $clog2(KvsWords),
-  localparam int unsigned SclAddrWidth = $clog2(SclWords),
-  localparam int unsigned KvAddrWidth = $clog2(KvRows)
+    parameter int unsigned ArrayRows = 4,
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned MemChannels = 2,
+    parameter int unsigned ChannelBytes = 8,
+    parameter int unsigned VecLanes = 4,
+    parameter int unsigned KvRows = 512,
+    parameter int unsigned ActWords = 512,
+    parameter int unsigned ScrWords = 256,
+    parameter int unsigned KvsWords = 128,
+    parameter int unsigned SclWords = 256,
+    localparam int unsigned GroupBanks = ChannelBytes / ArrayCols,
+    localparam int unsigned Groups = ArrayRows / GroupBanks,
+    localparam int unsigned GroupWidth = Groups > 1 ? $clog2(Groups) : 1,
+    localparam int unsigned BeatBits = 8 * ChannelBytes,
+    localparam int unsigned BankBits = 8 * ArrayCols,
+    localparam int unsigned ActBytes = 4 * VecLanes,
+    localparam int unsigned ScrBytes = 4 * ArrayCols,
+    localparam int unsigned KvsBytes = 4 * ArrayCols,
+    localparam int unsigned SclBytes = 4,
+    localparam int unsigned ActAddrWidth = $clog2(ActWords),
+    localparam int unsigned ScrAddrWidth = $clog2(ScrWords),
+    localparam int unsigned KvsAddrWidth = $clog2(KvsWords),
+    localparam int unsigned SclAddrWidth = $clog2(SclWords),
+    localparam int unsigned KvAddrWidth = $clog2(KvRows)
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
+    input  logic clk_i,
+    input  logic rst_ni,
 
-  input  logic                    vec_act_rd_req_i,
-  input  logic [ActAddrWidth-1:0] vec_act_rd_addr_i,
-  output logic                    vec_act_rd_gnt_o,
-  output logic [8*ActBytes-1:0]   vec_act_rd_data_o,
+    input  logic                    vec_act_rd_req_i,
+    input  logic [ActAddrWidth-1:0] vec_act_rd_addr_i,
+    output logic                    vec_act_rd_gnt_o,
+    output logic [8*ActBytes-1:0]   vec_act_rd_data_o,
 
-  input  logic                    pim_act_rd_req_i,
-  input  logic [ActAddrWidth-1:0] pim_act_rd_addr_i,
-  output logic                    pim_act_rd_gnt_o,
-  output logic [8*ActBytes-1:0]   pim_act_rd_data_o,
+    input  logic                    pim_act_rd_req_i,
+    input  logic [ActAddrWidth-1:0] pim_act_rd_addr_i,
+    output logic                    pim_act_rd_gnt_o,
+    output logic [8*ActBytes-1:0]   pim_act_rd_data_o,
 
-  input  logic                    dma_act_rd_req_i,
-  input  logic [ActAddrWidth-1:0] dma_act_rd_addr_i,
-  output logic                    dma_act_rd_gnt_o,
-  output logic [8*ActBytes-1:0]   dma_act_rd_data_o,
+    input  logic                    dma_act_rd_req_i,
+    input  logic [ActAddrWidth-1:0] dma_act_rd_addr_i,
+    output logic                    dma_act_rd_gnt_o,
+    output logic [8*ActBytes-1:0]   dma_act_rd_data_o,
 
-  input  logic                    vec_act_wr_req_i,
-  input  logic [ActAddrWidth-1:0] vec_act_wr_addr_i,
-  input  logic [8*ActBytes-1:0]   vec_act_wr_data_i,
-  input  logic [ActBytes-1:0]     vec_act_wr_be_i,
-  output logic                    vec_act_wr_gnt_o,
+    input  logic                    vec_act_wr_req_i,
+    input  logic [ActAddrWidth-1:0] vec_act_wr_addr_i,
+    input  logic [8*ActBytes-1:0]   vec_act_wr_data_i,
+    input  logic [ActBytes-1:0]     vec_act_wr_be_i,
+    output logic                    vec_act_wr_gnt_o,
 
-  input  logic                    pim_act_wr_req_i,
-  input  logic [ActAddrWidth-1:0] pim_act_wr_addr_i,
-  input  logic [8*ActBytes-1:0]   pim_act_wr_data_i,
-  input  logic [ActBytes-1:0]     pim_act_wr_be_i,
-  output logic                    pim_act_wr_gnt_o,
+    input  logic                    pim_act_wr_req_i,
+    input  logic [ActAddrWidth-1:0] pim_act_wr_addr_i,
+    input  logic [8*ActBytes-1:0]   pim_act_wr_data_i,
+    input  logic [ActBytes-1:0]     pim_act_wr_be_i,
+    output logic                    pim_act_wr_gnt_o,
 
-  input  logic                    dma_act_wr_req_i,
-  input  logic [ActAddrWidth-1:0] dma_act_wr_addr_i,
-  input  logic [8*ActBytes-1:0]   dma_act_wr_data_i,
-  input  logic [ActBytes-1:0]     dma_act_wr_be_i,
-  output logic                    dma_act_wr_gnt_o,
+    input  logic                    dma_act_wr_req_i,
+    input  logic [ActAddrWidth-1:0] dma_act_wr_addr_i,
+    input  logic [8*ActBytes-1:0]   dma_act_wr_data_i,
+    input  logic [ActBytes-1:0]     dma_act_wr_be_i,
+    output logic                    dma_act_wr_gnt_o,
 
-  input  logic                    arr_scr_rd_req_i,
-  input  logic [ScrAddrWidth-1:0] arr_scr_rd_addr_i,
-  output logic                    arr_scr_rd_gnt_o,
-  output logic [8*ScrBytes-1:0]   arr_scr_rd_data_o,
+    input  logic                    arr_scr_rd_req_i,
+    input  logic [ScrAddrWidth-1:0] arr_scr_rd_addr_i,
+    output logic                    arr_scr_rd_gnt_o,
+    output logic [8*ScrBytes-1:0]   arr_scr_rd_data_o,
 
-  input  logic                    smx_scr_rd_req_i,
-  input  logic [ScrAddrWidth-1:0] smx_scr_rd_addr_i,
-  output logic                    smx_scr_rd_gnt_o,
-  output logic [8*ScrBytes-1:0]   smx_scr_rd_data_o,
+    input  logic                    smx_scr_rd_req_i,
+    input  logic [ScrAddrWidth-1:0] smx_scr_rd_addr_i,
+    output logic                    smx_scr_rd_gnt_o,
+    output logic [8*ScrBytes-1:0]   smx_scr_rd_data_o,
 
-  input  logic                    vec_scr_rd_req_i,
-  input  logic [ScrAddrWidth-1:0] vec_scr_rd_addr_i,
-  output logic                    vec_scr_rd_gnt_o,
-  output logic [8*ScrBytes-1:0]   vec_scr_rd_data_o,
+    input  logic                    vec_scr_rd_req_i,
+    input  logic [ScrAddrWidth-1:0] vec_scr_rd_addr_i,
+    output logic                    vec_scr_rd_gnt_o,
+    output logic [8*ScrBytes-1:0]   vec_scr_rd_data_o,
 
-  input  logic                    dma_scr_rd_req_i,
-  input  logic [ScrAddrWidth-1:0] dma_scr_rd_addr_i,
-  output logic                    dma_scr_rd_gnt_o,
-  output logic [8*ScrBytes-1:0]   dma_scr_rd_data_o,
+    input  logic                    dma_scr_rd_req_i,
+    input  logic [ScrAddrWidth-1:0] dma_scr_rd_addr_i,
+    output logic                    dma_scr_rd_gnt_o,
+    output logic [8*ScrBytes-1:0]   dma_scr_rd_data_o,
 
-  input  logic                    arr_scr_wr_req_i,
-  input  logic [ScrAddrWidth-1:0] arr_scr_wr_addr_i,
-  input  logic [8*ScrBytes-1:0]   arr_scr_wr_data_i,
-  input  logic [ScrBytes-1:0]     arr_scr_wr_be_i,
-  output logic                    arr_scr_wr_gnt_o,
+    input  logic                    arr_scr_wr_req_i,
+    input  logic [ScrAddrWidth-1:0] arr_scr_wr_addr_i,
+    input  logic [8*ScrBytes-1:0]   arr_scr_wr_data_i,
+    input  logic [ScrBytes-1:0]     arr_scr_wr_be_i,
+    output logic                    arr_scr_wr_gnt_o,
 
-  input  logic                    smx_scr_wr_req_i,
-  input  logic [ScrAddrWidth-1:0] smx_scr_wr_addr_i,
-  input  logic [8*ScrBytes-1:0]   smx_scr_wr_data_i,
-  input  logic [ScrBytes-1:0]     smx_scr_wr_be_i,
-  output logic                    smx_scr_wr_gnt_o,
+    input  logic                    smx_scr_wr_req_i,
+    input  logic [ScrAddrWidth-1:0] smx_scr_wr_addr_i,
+    input  logic [8*ScrBytes-1:0]   smx_scr_wr_data_i,
+    input  logic [ScrBytes-1:0]     smx_scr_wr_be_i,
+    output logic                    smx_scr_wr_gnt_o,
 
-  input  logic                    vec_scr_wr_req_i,
-  input  logic [ScrAddrWidth-1:0] vec_scr_wr_addr_i,
-  input  logic [8*ScrBytes-1:0]   vec_scr_wr_data_i,
-  input  logic [ScrBytes-1:0]     vec_scr_wr_be_i,
-  output logic                    vec_scr_wr_gnt_o,
+    input  logic                    vec_scr_wr_req_i,
+    input  logic [ScrAddrWidth-1:0] vec_scr_wr_addr_i,
+    input  logic [8*ScrBytes-1:0]   vec_scr_wr_data_i,
+    input  logic [ScrBytes-1:0]     vec_scr_wr_be_i,
+    output logic                    vec_scr_wr_gnt_o,
 
-  input  logic                    dma_scr_wr_req_i,
-  input  logic [ScrAddrWidth-1:0] dma_scr_wr_addr_i,
-  input  logic [8*ScrBytes-1:0]   dma_scr_wr_data_i,
-  input  logic [ScrBytes-1:0]     dma_scr_wr_be_i,
-  output logic                    dma_scr_wr_gnt_o,
+    input  logic                    dma_scr_wr_req_i,
+    input  logic [ScrAddrWidth-1:0] dma_scr_wr_addr_i,
+    input  logic [8*ScrBytes-1:0]   dma_scr_wr_data_i,
+    input  logic [ScrBytes-1:0]     dma_scr_wr_be_i,
+    output logic                    dma_scr_wr_gnt_o,
 
-  input  logic                    smx_kvs_rd_req_i,
-  input  logic [KvsAddrWidth-1:0] smx_kvs_rd_addr_i,
-  output logic                    smx_kvs_rd_gnt_o,
-  output logic [8*KvsBytes-1:0]   smx_kvs_rd_data_o,
+    input  logic                    smx_kvs_rd_req_i,
+    input  logic [KvsAddrWidth-1:0] smx_kvs_rd_addr_i,
+    output logic                    smx_kvs_rd_gnt_o,
+    output logic [8*KvsBytes-1:0]   smx_kvs_rd_data_o,
 
-  input  logic                    dma_kvs_rd_req_i,
-  input  logic [KvsAddrWidth-1:0] dma_kvs_rd_addr_i,
-  output logic                    dma_kvs_rd_gnt_o,
-  output logic [8*KvsBytes-1:0]   dma_kvs_rd_data_o,
+    input  logic                    dma_kvs_rd_req_i,
+    input  logic [KvsAddrWidth-1:0] dma_kvs_rd_addr_i,
+    output logic                    dma_kvs_rd_gnt_o,
+    output logic [8*KvsBytes-1:0]   dma_kvs_rd_data_o,
 
-  input  logic                    vec_kvs_wr_req_i,
-  input  logic [KvsAddrWidth-1:0] vec_kvs_wr_addr_i,
-  input  logic [8*KvsBytes-1:0]   vec_kvs_wr_data_i,
-  input  logic [KvsBytes-1:0]     vec_kvs_wr_be_i,
-  output logic                    vec_kvs_wr_gnt_o,
+    input  logic                    vec_kvs_wr_req_i,
+    input  logic [KvsAddrWidth-1:0] vec_kvs_wr_addr_i,
+    input  logic [8*KvsBytes-1:0]   vec_kvs_wr_data_i,
+    input  logic [KvsBytes-1:0]     vec_kvs_wr_be_i,
+    output logic                    vec_kvs_wr_gnt_o,
 
-  input  logic                    dma_kvs_wr_req_i,
-  input  logic [KvsAddrWidth-1:0] dma_kvs_wr_addr_i,
-  input  logic [8*KvsBytes-1:0]   dma_kvs_wr_data_i,
-  input  logic [KvsBytes-1:0]     dma_kvs_wr_be_i,
-  output logic                    dma_kvs_wr_gnt_o,
+    input  logic                    dma_kvs_wr_req_i,
+    input  logic [KvsAddrWidth-1:0] dma_kvs_wr_addr_i,
+    input  logic [8*KvsBytes-1:0]   dma_kvs_wr_data_i,
+    input  logic [KvsBytes-1:0]     dma_kvs_wr_be_i,
+    output logic                    dma_kvs_wr_gnt_o,
 
-  input  logic                    smx_scl_rd_req_i,
-  input  logic [SclAddrWidth-1:0] smx_scl_rd_addr_i,
-  output logic                    smx_scl_rd_gnt_o,
-  output logic [8*SclBytes-1:0]   smx_scl_rd_data_o,
+    input  logic                    smx_scl_rd_req_i,
+    input  logic [SclAddrWidth-1:0] smx_scl_rd_addr_i,
+    output logic                    smx_scl_rd_gnt_o,
+    output logic [8*SclBytes-1:0]   smx_scl_rd_data_o,
 
-  input  logic                    vec_scl_rd_req_i,
-  input  logic [SclAddrWidth-1:0] vec_scl_rd_addr_i,
-  output logic                    vec_scl_rd_gnt_o,
-  output logic [8*SclBytes-1:0]   vec_scl_rd_data_o,
+    input  logic                    vec_scl_rd_req_i,
+    input  logic [SclAddrWidth-1:0] vec_scl_rd_addr_i,
+    output logic                    vec_scl_rd_gnt_o,
+    output logic [8*SclBytes-1:0]   vec_scl_rd_data_o,
 
-  input  logic                    dma_scl_rd_req_i,
-  input  logic [SclAddrWidth-1:0] dma_scl_rd_addr_i,
-  output logic                    dma_scl_rd_gnt_o,
-  output logic [8*SclBytes-1:0]   dma_scl_rd_data_o,
+    input  logic                    dma_scl_rd_req_i,
+    input  logic [SclAddrWidth-1:0] dma_scl_rd_addr_i,
+    output logic                    dma_scl_rd_gnt_o,
+    output logic [8*SclBytes-1:0]   dma_scl_rd_data_o,
 
-  input  logic                    smx_scl_wr_req_i,
-  input  logic [SclAddrWidth-1:0] smx_scl_wr_addr_i,
-  input  logic [8*SclBytes-1:0]   smx_scl_wr_data_i,
-  input  logic [SclBytes-1:0]     smx_scl_wr_be_i,
-  output logic                    smx_scl_wr_gnt_o,
+    input  logic                    smx_scl_wr_req_i,
+    input  logic [SclAddrWidth-1:0] smx_scl_wr_addr_i,
+    input  logic [8*SclBytes-1:0]   smx_scl_wr_data_i,
+    input  logic [SclBytes-1:0]     smx_scl_wr_be_i,
+    output logic                    smx_scl_wr_gnt_o,
 
-  input  logic                    vec_scl_wr_req_i,
-  input  logic [SclAddrWidth-1:0] vec_scl_wr_addr_i,
-  input  logic [8*SclBytes-1:0]   vec_scl_wr_data_i,
-  input  logic [SclBytes-1:0]     vec_scl_wr_be_i,
-  output logic                    vec_scl_wr_gnt_o,
+    input  logic                    vec_scl_wr_req_i,
+    input  logic [SclAddrWidth-1:0] vec_scl_wr_addr_i,
+    input  logic [8*SclBytes-1:0]   vec_scl_wr_data_i,
+    input  logic [SclBytes-1:0]     vec_scl_wr_be_i,
+    output logic                    vec_scl_wr_gnt_o,
 
-  input  logic                    dma_scl_wr_req_i,
-  input  logic [SclAddrWidth-1:0] dma_scl_wr_addr_i,
-  input  logic [8*SclBytes-1:0]   dma_scl_wr_data_i,
-  input  logic [SclBytes-1:0]     dma_scl_wr_be_i,
-  output logic                    dma_scl_wr_gnt_o,
+    input  logic                    dma_scl_wr_req_i,
+    input  logic [SclAddrWidth-1:0] dma_scl_wr_addr_i,
+    input  logic [8*SclBytes-1:0]   dma_scl_wr_data_i,
+    input  logic [SclBytes-1:0]     dma_scl_wr_be_i,
+    output logic                    dma_scl_wr_gnt_o,
 
-  input  logic [ArrayRows-1:0]                  kv_rd_en_i,
-  input  logic [ArrayRows-1:0][KvAddrWidth-1:0] kv_rd_addr_i,
-  output logic [ArrayRows-1:0][BankBits-1:0]    kv_rd_data_o,
+    input  logic [ArrayRows-1:0]                  kv_rd_en_i,
+    input  logic [ArrayRows-1:0][KvAddrWidth-1:0] kv_rd_addr_i,
+    output logic [ArrayRows-1:0][BankBits-1:0]    kv_rd_data_o,
 
-  input  logic                    kva_req_i,
-  input  logic [GroupWidth-1:0]   kva_group_i,
-  input  logic [KvAddrWidth-1:0]  kva_addr_i,
-  input  logic [BeatBits-1:0]     kva_data_i,
-  input  logic [ChannelBytes-1:0] kva_be_i,
-  output logic                    kva_gnt_o,
+    input  logic                    kva_req_i,
+    input  logic [GroupWidth-1:0]   kva_group_i,
+    input  logic [KvAddrWidth-1:0]  kva_addr_i,
+    input  logic [BeatBits-1:0]     kva_data_i,
+    input  logic [ChannelBytes-1:0] kva_be_i,
+    output logic                    kva_gnt_o,
 
-  input  logic                   dkv_rd_req_i,
-  input  logic [GroupWidth-1:0]  dkv_rd_group_i,
-  input  logic [KvAddrWidth-1:0] dkv_rd_addr_i,
-  output logic                   dkv_rd_gnt_o,
-  output logic [BeatBits-1:0]    dkv_rd_data_o,
+    input  logic                   dkv_rd_req_i,
+    input  logic [GroupWidth-1:0]  dkv_rd_group_i,
+    input  logic [KvAddrWidth-1:0] dkv_rd_addr_i,
+    output logic                   dkv_rd_gnt_o,
+    output logic [BeatBits-1:0]    dkv_rd_data_o,
 
-  input  logic [MemChannels-1:0]                  dkv_wr_req_i,
-  input  logic [MemChannels-1:0][GroupWidth-1:0]  dkv_wr_group_i,
-  input  logic [MemChannels-1:0][KvAddrWidth-1:0] dkv_wr_addr_i,
-  input  logic [MemChannels-1:0][BeatBits-1:0]    dkv_wr_data_i,
-  output logic [MemChannels-1:0]                  dkv_wr_gnt_o
+    input  logic [MemChannels-1:0]                  dkv_wr_req_i,
+    input  logic [MemChannels-1:0][GroupWidth-1:0]  dkv_wr_group_i,
+    input  logic [MemChannels-1:0][KvAddrWidth-1:0] dkv_wr_addr_i,
+    input  logic [MemChannels-1:0][BeatBits-1:0]    dkv_wr_data_i,
+    output logic [MemChannels-1:0]                  dkv_wr_gnt_o
 );
 
   // ACT: reads VEC > PIM > DMA, writes VEC > PIM > DMA.
@@ -237,17 +237,17 @@ module scratchpad #(
   end
 
   ram_1r1w #(
-    .Depth(ActWords),
-    .Width(8 * ActBytes)
+      .Depth(ActWords),
+      .Width(8 * ActBytes)
   ) u_act (
-    .clk_i,
-    .rd_en_i(act_rd_en),
-    .rd_addr_i(act_rd_addr),
-    .rd_data_o(act_rd_data),
-    .wr_en_i(act_wr_en),
-    .wr_addr_i(act_wr_addr),
-    .wr_data_i(act_wr_data),
-    .wr_be_i(act_wr_be)
+      .clk_i,
+      .rd_en_i(act_rd_en),
+      .rd_addr_i(act_rd_addr),
+      .rd_data_o(act_rd_data),
+      .wr_en_i(act_wr_en),
+      .wr_addr_i(act_wr_addr),
+      .wr_data_i(act_wr_data),
+      .wr_be_i(act_wr_be)
   );
 
   // SCR: reads ARR > SMX > VEC > DMA, writes ARR > SMX > VEC > DMA.
@@ -301,17 +301,17 @@ module scratchpad #(
   end
 
   ram_1r1w #(
-    .Depth(ScrWords),
-    .Width(8 * ScrBytes)
+      .Depth(ScrWords),
+      .Width(8 * ScrBytes)
   ) u_scr (
-    .clk_i,
-    .rd_en_i(scr_rd_en),
-    .rd_addr_i(scr_rd_addr),
-    .rd_data_o(scr_rd_data),
-    .wr_en_i(scr_wr_en),
-    .wr_addr_i(scr_wr_addr),
-    .wr_data_i(scr_wr_data),
-    .wr_be_i(scr_wr_be)
+      .clk_i,
+      .rd_en_i(scr_rd_en),
+      .rd_addr_i(scr_rd_addr),
+      .rd_data_o(scr_rd_data),
+      .wr_en_i(scr_wr_en),
+      .wr_addr_i(scr_wr_addr),
+      .wr_data_i(scr_wr_data),
+      .wr_be_i(scr_wr_be)
   );
 
   // KVS: reads SMX > DMA, writes VEC > DMA.
@@ -347,17 +347,17 @@ module scratchpad #(
   end
 
   ram_1r1w #(
-    .Depth(KvsWords),
-    .Width(8 * KvsBytes)
+      .Depth(KvsWords),
+      .Width(8 * KvsBytes)
   ) u_kvs (
-    .clk_i,
-    .rd_en_i(kvs_rd_en),
-    .rd_addr_i(kvs_rd_addr),
-    .rd_data_o(kvs_rd_data),
-    .wr_en_i(kvs_wr_en),
-    .wr_addr_i(kvs_wr_addr),
-    .wr_data_i(kvs_wr_data),
-    .wr_be_i(kvs_wr_be)
+      .clk_i,
+      .rd_en_i(kvs_rd_en),
+      .rd_addr_i(kvs_rd_addr),
+      .rd_data_o(kvs_rd_data),
+      .wr_en_i(kvs_wr_en),
+      .wr_addr_i(kvs_wr_addr),
+      .wr_data_i(kvs_wr_data),
+      .wr_be_i(kvs_wr_be)
   );
 
   // SCL: reads SMX > VEC > DMA, writes SMX > VEC > DMA.
@@ -402,17 +402,17 @@ module scratchpad #(
   end
 
   ram_1r1w #(
-    .Depth(SclWords),
-    .Width(8 * SclBytes)
+      .Depth(SclWords),
+      .Width(8 * SclBytes)
   ) u_scl (
-    .clk_i,
-    .rd_en_i(scl_rd_en),
-    .rd_addr_i(scl_rd_addr),
-    .rd_data_o(scl_rd_data),
-    .wr_en_i(scl_wr_en),
-    .wr_addr_i(scl_wr_addr),
-    .wr_data_i(scl_wr_data),
-    .wr_be_i(scl_wr_be)
+      .clk_i,
+      .rd_en_i(scl_rd_en),
+      .rd_addr_i(scl_rd_addr),
+      .rd_data_o(scl_rd_data),
+      .wr_en_i(scl_wr_en),
+      .wr_addr_i(scl_wr_addr),
+      .wr_data_i(scl_wr_data),
+      .wr_be_i(scl_wr_be)
   );
 
   // KV.
@@ -459,17 +459,17 @@ module scratchpad #(
     for (genvar b = 0; b < GroupBanks; b++) begin : gen_bank
       localparam int unsigned Bank = g * GroupBanks + b;
       ram_1r1w #(
-        .Depth(KvRows),
-        .Width(BankBits)
+          .Depth(KvRows),
+          .Width(BankBits)
       ) u_kv (
-        .clk_i,
-        .rd_en_i(kv_rd_en_i[Bank] || dkv_read),
-        .rd_addr_i(kv_rd_en_i[Bank] ? kv_rd_addr_i[Bank] : dkv_rd_addr_i),
-        .rd_data_o(bank_data[Bank]),
-        .wr_en_i(wr_en),
-        .wr_addr_i(wr_addr),
-        .wr_data_i(wr_data[BankBits*b+:BankBits]),
-        .wr_be_i(wr_be[ArrayCols*b+:ArrayCols])
+          .clk_i,
+          .rd_en_i(kv_rd_en_i[Bank] || dkv_read),
+          .rd_addr_i(kv_rd_en_i[Bank] ? kv_rd_addr_i[Bank] : dkv_rd_addr_i),
+          .rd_data_o(bank_data[Bank]),
+          .wr_en_i(wr_en),
+          .wr_addr_i(wr_addr),
+          .wr_data_i(wr_data[BankBits*b+:BankBits]),
+          .wr_be_i(wr_be[ArrayCols*b+:ArrayCols])
       );
     end
 

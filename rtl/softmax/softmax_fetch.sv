@@ -9,28 +9,28 @@
 `include "assert.svh"
 
 module softmax_fetch #(
-  parameter int unsigned Width = 128,
-  parameter int unsigned AddrWidth = 8,
-  parameter int unsigned Step = 1
+    parameter int unsigned Width = 128,
+    parameter int unsigned AddrWidth = 8,
+    parameter int unsigned Step = 1
 ) (
-  input  logic                 clk_i,
-  input  logic                 rst_ni,
-  input  logic                 start_i,
-  input  logic [15:0]          words_i,
-  input  logic [AddrWidth-1:0] base_i,
-  input  logic                 open_i,
-  input  logic [AddrWidth-1:0] open_addr_i,
-  input  logic                 twice_i,
-  input  logic                 use_i,
-  input  logic                 last_i,
-  input  logic                 go_i,
-  input  logic                 go_next_i,
-  output logic                 full_next_o,
-  output logic [Width-1:0]     word_o,
-  output logic                 req_o,
-  output logic [AddrWidth-1:0] addr_o,
-  input  logic                 gnt_i,
-  input  logic [Width-1:0]     data_i
+    input  logic                 clk_i,
+    input  logic                 rst_ni,
+    input  logic                 start_i,
+    input  logic [15:0]          words_i,
+    input  logic [AddrWidth-1:0] base_i,
+    input  logic                 open_i,
+    input  logic [AddrWidth-1:0] open_addr_i,
+    input  logic                 twice_i,
+    input  logic                 use_i,
+    input  logic                 last_i,
+    input  logic                 go_i,
+    input  logic                 go_next_i,
+    output logic                 full_next_o,
+    output logic [Width-1:0]     word_o,
+    output logic                 req_o,
+    output logic [AddrWidth-1:0] addr_o,
+    input  logic                 gnt_i,
+    input  logic [Width-1:0]     data_i
 );
 
   logic full_q, arriving_q, again_q, open_q, leaves;

@@ -19,22 +19,22 @@
 module softmax_lane
   import pimllm_pkg::sf_t;
 (
-  input  logic               clk_i,
-  input  logic               go_i,
-  input  logic [9:0]         v_i,
-  input  logic               con_i,   // ConSMax
-  input  sf_t                sq_i,
-  input  sf_t                sk_i,
-  input  logic signed [31:0] acc_i,
-  input  sf_t                sv_i,
-  input  sf_t                c_i,
-  input  logic signed [15:0] max_i,   // exact: running maximum M
-  input  logic signed [15:0] eref_i,
-  input  logic signed [15:0] z_i,
-  output logic signed [12:0] ceil_o,  // exact: ceil(s / 4096)
-  output logic               clip_o,  // ConSMax: the score was clamped
-  output logic [15:0]        prob_o,
-  output logic [15:0]        num_o
+    input  logic               clk_i,
+    input  logic               go_i,
+    input  logic [9:0]         v_i,
+    input  logic               con_i,   // ConSMax
+    input  sf_t                sq_i,
+    input  sf_t                sk_i,
+    input  logic signed [31:0] acc_i,
+    input  sf_t                sv_i,
+    input  sf_t                c_i,
+    input  logic signed [15:0] max_i,   // exact: running maximum M
+    input  logic signed [15:0] eref_i,
+    input  logic signed [15:0] z_i,
+    output logic signed [12:0] ceil_o,  // exact: ceil(s / 4096)
+    output logic               clip_o,  // ConSMax: the score was clamped
+    output logic [15:0]        prob_o,
+    output logic [15:0]        num_o
 );
   import sf_pkg::*;
   import tables_pkg::*;
@@ -50,7 +50,7 @@ module softmax_lane
   localparam logic signed [18:0] NumMost = 19'sd38;
   localparam int unsigned NumDrop = 17;  // bits of the product that no shift brings back
   localparam logic signed [18:0] ExactPoint = 19'sd19;  // the table's 2^17 stands for 1, and 1 bit each of exp_q and v_q
-  localparam logic signed [18:0] ConPoint = 19'sd14;    // what v lost of the product of C and the scale of v
+  localparam logic signed [18:0] ConPoint = 19'sd14;  // what v lost of the product of C and the scale of v
 
   // Stages 0, 1: scale of the score.
   logic [31:0] kp_q;
@@ -114,8 +114,7 @@ module softmax_lane
       clip_q <= con_i && s[ScoreBits:7] != '0 && s[ScoreBits:7] != '1;
       if (con_i && s[ScoreBits:7] != '0 && s[ScoreBits:7] != '1)
         score_q <= ScoreBits'($signed({s[ScoreBits], {7{~s[ScoreBits]}}}));
-      else if (s[ScoreBits] != s[ScoreBits-1])
-        score_q <= {s[ScoreBits], {(ScoreBits - 1) {~s[ScoreBits]}}};
+      else if (s[ScoreBits] != s[ScoreBits-1]) score_q <= {s[ScoreBits], {(ScoreBits - 1) {~s[ScoreBits]}}};
       else score_q <= s[ScoreBits-1:0];
     end
   end

@@ -14,58 +14,58 @@
 module softmax_unit
   import pimllm_pkg::*;
 #(
-  parameter int unsigned ArrayCols = 4,
-  parameter int unsigned ScrWords = 256,
-  parameter int unsigned KvsWords = 128,
-  parameter int unsigned SclWords = 256,
-  localparam int unsigned SmxLanes = ArrayCols / 2,
-  localparam int unsigned WordBytes = 4 * ArrayCols,
-  localparam int unsigned WordBits = 8 * WordBytes,
-  localparam int unsigned ScrAddrWidth = $clog2(ScrWords),
-  localparam int unsigned KvsAddrWidth = $clog2(KvsWords),
-  localparam int unsigned SclAddrWidth = $clog2(SclWords)
+    parameter int unsigned ArrayCols = 4,
+    parameter int unsigned ScrWords = 256,
+    parameter int unsigned KvsWords = 128,
+    parameter int unsigned SclWords = 256,
+    localparam int unsigned SmxLanes = ArrayCols / 2,
+    localparam int unsigned WordBytes = 4 * ArrayCols,
+    localparam int unsigned WordBits = 8 * WordBytes,
+    localparam int unsigned ScrAddrWidth = $clog2(ScrWords),
+    localparam int unsigned KvsAddrWidth = $clog2(KvsWords),
+    localparam int unsigned SclAddrWidth = $clog2(SclWords)
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
+    input  logic clk_i,
+    input  logic rst_ni,
 
-  input  logic            cmd_valid_i,
-  output logic            cmd_ready_o,
-  // pc, pos and the upper bits of mode are not for this unit.
-  // verilator lint_off UNUSEDSIGNAL
-  input  unit_cmd_t       cmd_i,
-  // verilator lint_on UNUSEDSIGNAL
-  output logic            done_o,
-  output logic            err_o,
-  output isa_pkg::error_e err_code_o,
-  output logic            busy_o,
-  output logic            stall_operand_o,
-  output logic            stall_output_o,
-  output logic            stall_memory_o,
+    input  logic            cmd_valid_i,
+    output logic            cmd_ready_o,
+    // pc, pos and the upper bits of mode are not for this unit.
+    // verilator lint_off UNUSEDSIGNAL
+    input  unit_cmd_t       cmd_i,
+    // verilator lint_on UNUSEDSIGNAL
+    output logic            done_o,
+    output logic            err_o,
+    output isa_pkg::error_e err_code_o,
+    output logic            busy_o,
+    output logic            stall_operand_o,
+    output logic            stall_output_o,
+    output logic            stall_memory_o,
 
-  output logic                    scr_rd_req_o,
-  output logic [ScrAddrWidth-1:0] scr_rd_addr_o,
-  input  logic                    scr_rd_gnt_i,
-  input  logic [WordBits-1:0]     scr_rd_data_i,
-  output logic                    scr_wr_req_o,
-  output logic [ScrAddrWidth-1:0] scr_wr_addr_o,
-  output logic [WordBits-1:0]     scr_wr_data_o,
-  output logic [WordBytes-1:0]    scr_wr_be_o,
-  input  logic                    scr_wr_gnt_i,
+    output logic                    scr_rd_req_o,
+    output logic [ScrAddrWidth-1:0] scr_rd_addr_o,
+    input  logic                    scr_rd_gnt_i,
+    input  logic [WordBits-1:0]     scr_rd_data_i,
+    output logic                    scr_wr_req_o,
+    output logic [ScrAddrWidth-1:0] scr_wr_addr_o,
+    output logic [WordBits-1:0]     scr_wr_data_o,
+    output logic [WordBytes-1:0]    scr_wr_be_o,
+    input  logic                    scr_wr_gnt_i,
 
-  output logic                    kvs_rd_req_o,
-  output logic [KvsAddrWidth-1:0] kvs_rd_addr_o,
-  input  logic                    kvs_rd_gnt_i,
-  input  logic [WordBits-1:0]     kvs_rd_data_i,
+    output logic                    kvs_rd_req_o,
+    output logic [KvsAddrWidth-1:0] kvs_rd_addr_o,
+    input  logic                    kvs_rd_gnt_i,
+    input  logic [WordBits-1:0]     kvs_rd_data_i,
 
-  output logic                    scl_rd_req_o,
-  output logic [SclAddrWidth-1:0] scl_rd_addr_o,
-  input  logic                    scl_rd_gnt_i,
-  input  logic [31:0]             scl_rd_data_i,
-  output logic                    scl_wr_req_o,
-  output logic [SclAddrWidth-1:0] scl_wr_addr_o,
-  output logic [31:0]             scl_wr_data_o,
-  output logic [3:0]              scl_wr_be_o,
-  input  logic                    scl_wr_gnt_i
+    output logic                    scl_rd_req_o,
+    output logic [SclAddrWidth-1:0] scl_rd_addr_o,
+    input  logic                    scl_rd_gnt_i,
+    input  logic [31:0]             scl_rd_data_i,
+    output logic                    scl_wr_req_o,
+    output logic [SclAddrWidth-1:0] scl_wr_addr_o,
+    output logic [31:0]             scl_wr_data_o,
+    output logic [3:0]              scl_wr_be_o,
+    input  logic                    scl_wr_gnt_i
 );
   import sf_pkg::*;
 
@@ -86,7 +86,7 @@ module softmax_unit
   localparam int unsigned SStage = 2;
   localparam int unsigned VStage = 5;
   localparam int unsigned ScanStage = 5;  // masked maximum and clips of the lanes; a stage later they are merged
-  localparam int unsigned SumStage = 9;   // probabilities likewise
+  localparam int unsigned SumStage = 9;  // probabilities likewise
   localparam int unsigned NumStage = 10;
   localparam int unsigned NumStages = 11;
 
@@ -348,78 +348,78 @@ module softmax_unit
   logic [KvsAddrWidth-1:0] k_addr, v_addr;
 
   softmax_fetch #(
-    .Width(WordBits),
-    .AddrWidth(KvsAddrWidth),
-    .Step(ScalesPerTile)
+      .Width(WordBits),
+      .AddrWidth(KvsAddrWidth),
+      .Step(ScalesPerTile)
   ) u_k (
-    .clk_i,
-    .rst_ni,
-    .start_i(start),
-    .words_i(nxt_tiles_q),
-    .base_i(nxt_a2_q),
-    .open_i(nxt_open_q),
-    .open_addr_i(nxt_s2_q),
-    .twice_i(!nxt_con_q && !nxt_scan_q),
-    .use_i(beat_q[KStage].valid),
-    .last_i(beat_q[KStage].half),
-    .go_i(go_q),
-    .go_next_i(go_d),
-    .full_next_o(k_full_next),
-    .word_o(k_word),
-    .req_o(k_req),
-    .addr_o(k_addr),
-    .gnt_i(k_gnt),
-    .data_i(kvs_rd_data_i)
+      .clk_i,
+      .rst_ni,
+      .start_i(start),
+      .words_i(nxt_tiles_q),
+      .base_i(nxt_a2_q),
+      .open_i(nxt_open_q),
+      .open_addr_i(nxt_s2_q),
+      .twice_i(!nxt_con_q && !nxt_scan_q),
+      .use_i(beat_q[KStage].valid),
+      .last_i(beat_q[KStage].half),
+      .go_i(go_q),
+      .go_next_i(go_d),
+      .full_next_o(k_full_next),
+      .word_o(k_word),
+      .req_o(k_req),
+      .addr_o(k_addr),
+      .gnt_i(k_gnt),
+      .data_i(kvs_rd_data_i)
   );
 
   softmax_fetch #(
-    .Width(WordBits),
-    .AddrWidth(ScrAddrWidth),
-    .Step(1)
+      .Width(WordBits),
+      .AddrWidth(ScrAddrWidth),
+      .Step(1)
   ) u_s (
-    .clk_i,
-    .rst_ni,
-    .start_i(start),
-    .words_i(nxt_tiles_q),
-    .base_i(nxt_a0_q),
-    .open_i(1'b0),
-    .open_addr_i('0),
-    .twice_i(!nxt_con_q && !nxt_scan_q),
-    .use_i(beat_q[SStage].valid),
-    .last_i(beat_q[SStage].half),
-    .go_i(go_q),
-    .go_next_i(go_d),
-    .full_next_o(s_full_next),
-    .word_o(s_word),
-    .req_o(scr_rd_req_o),
-    .addr_o(scr_rd_addr_o),
-    .gnt_i(scr_rd_req_o && scr_rd_gnt_i),
-    .data_i(scr_rd_data_i)
+      .clk_i,
+      .rst_ni,
+      .start_i(start),
+      .words_i(nxt_tiles_q),
+      .base_i(nxt_a0_q),
+      .open_i(1'b0),
+      .open_addr_i('0),
+      .twice_i(!nxt_con_q && !nxt_scan_q),
+      .use_i(beat_q[SStage].valid),
+      .last_i(beat_q[SStage].half),
+      .go_i(go_q),
+      .go_next_i(go_d),
+      .full_next_o(s_full_next),
+      .word_o(s_word),
+      .req_o(scr_rd_req_o),
+      .addr_o(scr_rd_addr_o),
+      .gnt_i(scr_rd_req_o && scr_rd_gnt_i),
+      .data_i(scr_rd_data_i)
   );
 
   softmax_fetch #(
-    .Width(WordBits),
-    .AddrWidth(KvsAddrWidth),
-    .Step(ScalesPerTile)
+      .Width(WordBits),
+      .AddrWidth(KvsAddrWidth),
+      .Step(ScalesPerTile)
   ) u_v (
-    .clk_i,
-    .rst_ni,
-    .start_i(start && !nxt_scan_q),
-    .words_i(nxt_tiles_q),
-    .base_i(nxt_a2_q + KvsAddrWidth'(1)),
-    .open_i(nxt_open_q),
-    .open_addr_i(nxt_s2_q + KvsAddrWidth'(1)),
-    .twice_i(1'b0),
-    .use_i(beat_q[VStage].valid && beat_q[VStage].num),
-    .last_i(beat_q[VStage].half),
-    .go_i(go_q),
-    .go_next_i(go_d),
-    .full_next_o(v_full_next),
-    .word_o(v_word),
-    .req_o(v_req),
-    .addr_o(v_addr),
-    .gnt_i(v_gnt),
-    .data_i(kvs_rd_data_i)
+      .clk_i,
+      .rst_ni,
+      .start_i(start && !nxt_scan_q),
+      .words_i(nxt_tiles_q),
+      .base_i(nxt_a2_q + KvsAddrWidth'(1)),
+      .open_i(nxt_open_q),
+      .open_addr_i(nxt_s2_q + KvsAddrWidth'(1)),
+      .twice_i(1'b0),
+      .use_i(beat_q[VStage].valid && beat_q[VStage].num),
+      .last_i(beat_q[VStage].half),
+      .go_i(go_q),
+      .go_next_i(go_d),
+      .full_next_o(v_full_next),
+      .word_o(v_word),
+      .req_o(v_req),
+      .addr_o(v_addr),
+      .gnt_i(v_gnt),
+      .data_i(kvs_rd_data_i)
   );
 
   // V before K (their beats are an odd number of stages apart, so that they do not meet), but a request stays on.
@@ -453,22 +453,22 @@ module softmax_unit
     assign num_mask[l] = RemWidth'(l) < beat_q[NumStage].rem;
     assign num[l] = num_mask[l] ? lane_num : '0;
     softmax_lane u_lane (
-      .clk_i,
-      .go_i(go_q),
-      .v_i(stage_valid),
-      .con_i(con_q),
-      .sq_i(sq_q),
-      .sk_i(beat_q[KStage].half ? k_word[HalfBits+32*l+:32] : k_word[32*l+:32]),
-      .acc_i(beat_q[SStage].half ? s_word[HalfBits+32*l+:32] : s_word[32*l+:32]),
-      .sv_i(beat_q[VStage].half ? v_word[HalfBits+32*l+:32] : v_word[32*l+:32]),
-      .c_i(c_q),
-      .max_i(max_q),
-      .eref_i(eref_q),
-      .z_i(z_q),
-      .ceil_o(ceil[l]),
-      .clip_o(clip[l]),
-      .prob_o(prob[l]),
-      .num_o(lane_num)
+        .clk_i,
+        .go_i(go_q),
+        .v_i(stage_valid),
+        .con_i(con_q),
+        .sq_i(sq_q),
+        .sk_i(beat_q[KStage].half ? k_word[HalfBits+32*l+:32] : k_word[32*l+:32]),
+        .acc_i(beat_q[SStage].half ? s_word[HalfBits+32*l+:32] : s_word[32*l+:32]),
+        .sv_i(beat_q[VStage].half ? v_word[HalfBits+32*l+:32] : v_word[32*l+:32]),
+        .c_i(c_q),
+        .max_i(max_q),
+        .eref_i(eref_q),
+        .z_i(z_q),
+        .ceil_o(ceil[l]),
+        .clip_o(clip[l]),
+        .prob_o(prob[l]),
+        .num_o(lane_num)
     );
   end
 
@@ -539,18 +539,18 @@ module softmax_unit
   end
 
   fifo #(
-    .Width(HalfBits),
-    .Depth(2)
+      .Width(HalfBits),
+      .Depth(2)
   ) u_out (
-    .clk_i,
-    .rst_ni,
-    .clear_i(1'b0),
-    .valid_i(push),
-    .ready_o(out_ready),
-    .data_i({num, low_q}),
-    .valid_o(out_valid),
-    .ready_i(scr_wr_gnt_i),
-    .data_o(out_data)
+      .clk_i,
+      .rst_ni,
+      .clear_i(1'b0),
+      .valid_i(push),
+      .ready_o(out_ready),
+      .data_i({num, low_q}),
+      .valid_o(out_valid),
+      .ready_i(scr_wr_gnt_i),
+      .data_o(out_data)
   );
 
   assign pop = out_valid && scr_wr_gnt_i;
@@ -623,7 +623,8 @@ module softmax_unit
   `ASSERT(HeldMatches, (held_q != '0) == out_valid)
   `ASSERT(DoneMeansEmpty, !done_o || (!scr_rd_req_o && !kvs_rd_req_o && !scr_wr_req_o && !scl_wr_req_o))
   `ASSERT(SumShiftForward, !scan_end_q || !max_step[16])
-  `ASSERT(KvsHeld, !($past(rst_ni) && $past(kvs_rd_req_o) && !$past(kvs_rd_gnt_i)) || (kvs_rd_req_o && $stable(kvs_rd_addr_o)))
+  `ASSERT(KvsHeld, !($past(rst_ni) && $past(kvs_rd_req_o) && !$past(kvs_rd_gnt_i)
+          ) || (kvs_rd_req_o && $stable(kvs_rd_addr_o)))
   `ASSERT_STABLE(SclWriteHeld, scl_wr_req_o, scl_wr_gnt_i, scl_wr_addr_o)
   `ASSERT_STABLE(SclReadHeld, scl_rd_req_o, scl_rd_gnt_i, scl_rd_addr_o)
   `ASSERT_STABLE(ScrWriteHeld, scr_wr_req_o, scr_wr_gnt_i, {scr_wr_addr_o, scr_wr_be_o})

@@ -15,7 +15,7 @@ module pimllm_top
     parameter int unsigned XbarSlots = 16,
     parameter int unsigned XbarAdcs = 8,
     parameter int unsigned AdcBits = 5,
-    parameter bit DigitalXbar = 1'b0,
+    parameter int unsigned DigitalXbar = 0,  // 1: the synthesizable crossbars
     parameter int unsigned VecLanes = 4,
     parameter int unsigned KvRows = 512,
     parameter int unsigned ActWords = 512,
@@ -382,7 +382,7 @@ module pimllm_top
       .AdcBits(AdcBits),
       .VecLanes(VecLanes),
       .ActWords(ActWords),
-      .Digital(DigitalXbar)
+      .Digital(DigitalXbar != 0)
   ) u_pim (
       .clk_i,
       .rst_ni(unit_rst_n),

@@ -1,4 +1,5 @@
-// Random traffic on all ports of the scratchpad against plain arrays: who is granted, what is read, what is written.
+// Random traffic on all ports of the scratchpad against plain arrays: who is granted, what is read, what is
+// written.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -63,9 +64,16 @@ struct Bench {
       spaces.push_back({Ram(words, bytes), {}, {}, {}, -1});
       return spaces.back();
     };
-#define READER(p) Requester{Signal(dut.p##_rd_req_i), Signal(dut.p##_rd_addr_i), Signal(dut.p##_rd_gnt_o), Signal(dut.p##_rd_data_o), {}}
-#define WRITER(p) \
-  Requester{Signal(dut.p##_wr_req_i), Signal(dut.p##_wr_addr_i), Signal(dut.p##_wr_gnt_o), Signal(dut.p##_wr_data_i), Signal(dut.p##_wr_be_i)}
+#define READER(p)                                                                  \
+  Requester {                                                                      \
+    Signal(dut.p##_rd_req_i), Signal(dut.p##_rd_addr_i), Signal(dut.p##_rd_gnt_o), \
+        Signal(dut.p##_rd_data_o), {}                                              \
+  }
+#define WRITER(p)                                                                  \
+  Requester {                                                                      \
+    Signal(dut.p##_wr_req_i), Signal(dut.p##_wr_addr_i), Signal(dut.p##_wr_gnt_o), \
+        Signal(dut.p##_wr_data_i), Signal(dut.p##_wr_be_i)                         \
+  }
     spaces.reserve(4);
     auto& act = space(kSize.act_words, 4 * kSize.lanes);
     act.readers = {READER(vec_act), READER(pim_act), READER(dma_act)};
@@ -103,7 +111,8 @@ struct Bench {
     dut.eval();
   }
 
-  static void merge(std::span<uint8_t> word, std::span<const uint8_t> data, std::span<const uint8_t> enables) {
+  static void merge(std::span<uint8_t> word, std::span<const uint8_t> data,
+                    std::span<const uint8_t> enables) {
     for (size_t i = 0; i < word.size(); ++i) {
       if ((enables[i / 8] >> (i % 8) & 1) != 0) word[i] = data[i];
     }
@@ -131,7 +140,8 @@ struct Bench {
           noise(r.be->bytes());
           if (coin(0.3)) std::fill(r.be->bytes().begin(), r.be->bytes().end(), uint8_t{0xFF});
           // Bits beyond the port's width stay zero, as Verilator wants.
-          if (s.ram.word_bytes() % 8 != 0) r.be->bytes()[0] &= static_cast<uint8_t>((1 << s.ram.word_bytes() % 8) - 1);
+          if (s.ram.word_bytes() % 8 != 0)
+            r.be->bytes()[0] &= static_cast<uint8_t>((1 << s.ram.word_bytes() % 8) - 1);
         }
       }
     }
@@ -159,7 +169,8 @@ struct Bench {
   static void check_space(Space& s) {
     if (!s.expected) return;
     const auto got = s.readers[static_cast<size_t>(s.last_reader)].data.bytes().first(s.ram.word_bytes());
-    EXPECT_TRUE(std::equal(got.begin(), got.end(), s.expected->begin())) << "data of reader " << s.last_reader;
+    EXPECT_TRUE(std::equal(got.begin(), got.end(), s.expected->begin()))
+        << "data of reader " << s.last_reader;
   }
 };
 
@@ -206,7 +217,9 @@ TYPED_TEST(Scratchpad, KvBanks) {
   const size_t gb = s.group_banks(), ng = s.groups(), nc = s.channels;
   const auto bits = [](size_t n) { return std::max<size_t>(1, static_cast<size_t>(std::countr_zero(n))); };
   const size_t group_bits = bits(ng), row_bits = bits(s.kv_rows);
-  const auto slice = [](auto& port, size_t index, size_t width) { return Slice(Signal(port), index * width, width); };
+  const auto slice = [](auto& port, size_t index, size_t width) {
+    return Slice(Signal(port), index * width, width);
+  };
   struct Load {
     bool active = false;
     size_t group = 0, row = 0;
@@ -266,7 +279,8 @@ TYPED_TEST(Scratchpad, KvBanks) {
     // Grants.
     EXPECT_EQ(dut.kva_gnt_o, append ? 1 : 0);
     std::vector<std::optional<size_t>> written(s.rows);
-    const auto write = [&](size_t group, size_t row, std::span<const uint8_t> data, std::span<const uint8_t> be) {
+    const auto write = [&](size_t group, size_t row, std::span<const uint8_t> data,
+                           std::span<const uint8_t> be) {
       for (size_t b = 0; b < gb; ++b) {
         const size_t bank = group * gb + b;
         EXPECT_FALSE(written[bank]) << "two writes to bank " << bank;
@@ -275,8 +289,10 @@ TYPED_TEST(Scratchpad, KvBanks) {
         bool all = true;
         for (size_t i = 0; i < s.cols; ++i) {
           const size_t at = b * s.cols + i;
-          if (be.empty() || (be[at / 8] >> (at % 8) & 1) != 0) word[i] = data[at];
-          else all = false;
+          if (be.empty() || (be[at / 8] >> (at % 8) & 1) != 0)
+            word[i] = data[at];
+          else
+            all = false;
         }
         if (all) known[bank][row] = true;
       }
@@ -333,7 +349,8 @@ TYPED_TEST(Scratchpad, KvBanks) {
     }
     if (dma_expected) {
       const auto got = Signal(dut.dkv_rd_data_o).bytes();
-      EXPECT_TRUE(std::equal(dma_expected->begin(), dma_expected->end(), got.begin())) << "DMA read of group " << group;
+      EXPECT_TRUE(std::equal(dma_expected->begin(), dma_expected->end(), got.begin()))
+          << "DMA read of group " << group;
     }
   }
   EXPECT_GT(delayed, 50u);

@@ -1,4 +1,5 @@
-// The softmax unit against the golden operators: every result bit, order of writes and dones, errors, resets, cycles.
+// The softmax unit against the golden operators: every result bit, order of writes and dones, errors, resets,
+// cycles.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -40,7 +41,8 @@ int16_t low16(uint32_t word) { return static_cast<int16_t>(static_cast<uint16_t>
 
 struct Spaces {
   Ram scr, kvs, scl;
-  explicit Spaces(Shape s) : scr(s.scr_words, 4 * s.cols), kvs(s.kvs_words, 4 * s.cols), scl(s.scl_words, 4) {}
+  explicit Spaces(Shape s)
+      : scr(s.scr_words, 4 * s.cols), kvs(s.kvs_words, 4 * s.cols), scl(s.scl_words, 4) {}
 };
 
 // What the instruction does, written from docs/isa.md on golden's operators.
@@ -48,7 +50,8 @@ void execute(const UnitCmd& cmd, int cols, Spaces& m) {
   const bool scan = cmd.opcode == isa::Opcode::kSmaxscan;
   const int tokens = cmd.count;
   const int tiles = ceil_div(tokens, cols);
-  const auto scores = m.scr.as<int32_t>().subspan(static_cast<size_t>(cmd.a0 / 2 * cols), static_cast<size_t>(tokens));
+  const auto scores =
+      m.scr.as<int32_t>().subspan(static_cast<size_t>(cmd.a0 / 2 * cols), static_cast<size_t>(tokens));
   auto head = m.scl.as<uint32_t>().subspan(cmd.s0, 8);
   const Scale sq = sf_unpack(head[kSq]);
   std::vector<Scale> sk, sv;
@@ -84,7 +87,8 @@ void execute(const UnitCmd& cmd, int cols, Spaces& m) {
   }
   if (scan) return;
   numerators.resize(static_cast<size_t>(tiles * cols));
-  std::copy(numerators.begin(), numerators.end(), m.scr.as<uint16_t>().begin() + static_cast<long>(cmd.a1) * cols);
+  std::copy(numerators.begin(), numerators.end(),
+            m.scr.as<uint16_t>().begin() + static_cast<long>(cmd.a1) * cols);
 }
 
 template <typename Model>
@@ -104,10 +108,13 @@ struct Bench : UnitBench<Model> {
         scl_rd(mem.scl, Signal(this->dut->scl_rd_req_o), Signal(this->dut->scl_rd_addr_o),
                Signal(this->dut->scl_rd_gnt_i), Signal(this->dut->scl_rd_data_i)),
         scr_wr(mem.scr, Signal(this->dut->scr_wr_req_o), Signal(this->dut->scr_wr_addr_o),
-               Signal(this->dut->scr_wr_data_o), Signal(this->dut->scr_wr_be_o), Signal(this->dut->scr_wr_gnt_i)),
+               Signal(this->dut->scr_wr_data_o), Signal(this->dut->scr_wr_be_o),
+               Signal(this->dut->scr_wr_gnt_i)),
         scl_wr(mem.scl, Signal(this->dut->scl_wr_req_o), Signal(this->dut->scl_wr_addr_o),
-               Signal(this->dut->scl_wr_data_o), Signal(this->dut->scl_wr_be_o), Signal(this->dut->scl_wr_gnt_i)) {
-    for (Port* port : std::initializer_list<Port*>{&scr_rd, &kvs_rd, &scl_rd, &scr_wr, &scl_wr}) this->add(*port);
+               Signal(this->dut->scl_wr_data_o), Signal(this->dut->scl_wr_be_o),
+               Signal(this->dut->scl_wr_gnt_i)) {
+    for (Port* port : std::initializer_list<Port*>{&scr_rd, &kvs_rd, &scl_rd, &scr_wr, &scl_wr})
+      this->add(*port);
     for (auto* port : {&scr_rd, &kvs_rd, &scl_rd}) port->stall.rng = &rng;
     for (auto* port : {&scr_wr, &scl_wr}) port->stall.rng = &rng;
     this->reset();
@@ -123,7 +130,8 @@ struct Bench : UnitBench<Model> {
   // A normalised scale with an exponent around `e`, sometimes zero.
   Scale scale(int e, int spread) {
     if (draw(0, 31) == 0) return {};
-    const uint16_t m = draw(0, 7) == 0 ? (draw(0, 1) != 0 ? 0xFFFF : 0x8000) : static_cast<uint16_t>(draw(0x8000, 0xFFFF));
+    const uint16_t m =
+        draw(0, 7) == 0 ? (draw(0, 1) != 0 ? 0xFFFF : 0x8000) : static_cast<uint16_t>(draw(0x8000, 0xFFFF));
     return {m, wrap16(e + draw(-spread, spread))};
   }
 
@@ -141,12 +149,23 @@ struct Bench : UnitBench<Model> {
     auto scl = mem.scl.template as<uint32_t>();
     for (size_t i = 0; i < scl.size(); ++i) {
       switch (i % 8) {
-        case kSq: scl[i] = sf_pack(scale(-20, spread)); break;
-        case kC: scl[i] = sf_pack(scale(-22, spread)); break;
-        case kZ: scl[i] = static_cast<uint32_t>(draw(-3, 8) + draw(-spread, spread)); break;
-        case kMax: scl[i] = static_cast<uint32_t>(draw(-2048, 40)); break;
-        case 7: scl[i] = static_cast<uint32_t>(-20 + draw(-spread, spread)); break;  // taken as eref
-        default: scl[i] = static_cast<uint32_t>(rng());
+        case kSq:
+          scl[i] = sf_pack(scale(-20, spread));
+          break;
+        case kC:
+          scl[i] = sf_pack(scale(-22, spread));
+          break;
+        case kZ:
+          scl[i] = static_cast<uint32_t>(draw(-3, 8) + draw(-spread, spread));
+          break;
+        case kMax:
+          scl[i] = static_cast<uint32_t>(draw(-2048, 40));
+          break;
+        case 7:
+          scl[i] = static_cast<uint32_t>(-20 + draw(-spread, spread));
+          break;  // taken as eref
+        default:
+          scl[i] = static_cast<uint32_t>(rng());
       }
     }
   }
@@ -169,7 +188,8 @@ struct Bench : UnitBench<Model> {
 
   int max_tokens() const { return kSize.cols * std::min(kSize.scr_words, kSize.kvs_words) / 2; }
 
-  // Issues the commands back to back, with pauses now and then; checks results and the order of writes and dones.
+  // Issues the commands back to back, with pauses now and then; checks results and the order of writes and
+  // dones.
   void run_sequence(const std::vector<UnitCmd>& cmds) {
     Spaces expected = mem;
     for (const auto& cmd : cmds) execute(cmd, kSize.cols, expected);
@@ -183,7 +203,8 @@ struct Bench : UnitBench<Model> {
     scl_wr.on_write = [&](uint64_t word) {
       const uint64_t n = this->done() - first;
       ASSERT_LT(n, cmds.size()) << "a write after the last done";
-      EXPECT_TRUE(word >= cmds[n].s0 + 3U && word <= cmds[n].s0 + 6U) << "a write that is not of instruction " << n;
+      EXPECT_TRUE(word >= cmds[n].s0 + 3U && word <= cmds[n].s0 + 6U)
+          << "a write that is not of instruction " << n;
     };
     for (const auto& cmd : cmds) {
       for (int pause = draw(0, 3) == 0 ? draw(1, 40) : 0; pause > 0; --pause) this->step();
@@ -203,12 +224,13 @@ struct Bench : UnitBench<Model> {
     for (size_t i = 0; i < got.size() && shown < 10; ++i) {
       if (got[i] != want[i]) {
         ++shown;
-        ADD_FAILURE() << fmt::format("SCR half word {} element {}: {} instead of {}", i / kSize.cols, i % kSize.cols,
-                                     got[i], want[i]);
+        ADD_FAILURE() << fmt::format("SCR half word {} element {}: {} instead of {}", i / kSize.cols,
+                                     i % kSize.cols, got[i], want[i]);
       }
     }
     const auto scl = mem.scl.template as<uint32_t>(), scl_want = expected.scl.template as<uint32_t>();
-    for (size_t i = 0; i < scl.size(); ++i) EXPECT_EQ(scl[i], scl_want[i]) << "SCL word " << i << " (of record " << i % 8 << ")";
+    for (size_t i = 0; i < scl.size(); ++i)
+      EXPECT_EQ(scl[i], scl_want[i]) << "SCL word " << i << " (of record " << i % 8 << ")";
   }
 };
 
@@ -245,7 +267,8 @@ TYPED_TEST(Softmax, RoundingCorners) {
     for (const int at : {-edge, -edge / 2, 0, edge / 2, edge}) {
       for (int d = -4; d <= 4; ++d) scores.push_back(at + d);
     }
-    for (const int top : {40, 45}) {  // without and with the overflow at the top, which hides the rest from exact softmax
+    for (const int top :
+         {40, 45}) {  // without and with the overflow at the top, which hides the rest from exact softmax
       bench.fill(0);
       UnitCmd cmd = bench.command(top);
       cmd.opcode = isa::Opcode::kSoftmax;
@@ -253,14 +276,16 @@ TYPED_TEST(Softmax, RoundingCorners) {
       bench.mem.scl.template as<uint32_t>()[cmd.s0 + kSq] = sf_pack(sf_pow2(mode == kExact ? -13 : -5));
       for (int t = 0; t < top; ++t) {
         bench.mem.scr.template as<int32_t>()[cmd.a0 / 2 * cols + t] = scores[static_cast<size_t>(t)];
-        bench.mem.kvs.template as<uint32_t>()[(cmd.a2 + t / cols * 2) * cols + t % cols] = sf_pack(sf_pow2(0));
+        bench.mem.kvs.template as<uint32_t>()[(cmd.a2 + t / cols * 2) * cols + t % cols] =
+            sf_pack(sf_pow2(0));
       }
       bench.run_sequence({cmd});
     }
   }
 }
 
-// The maximum is in the last beat of the first pass, whatever stalls come between that beat and the second pass.
+// The maximum is in the last beat of the first pass, whatever stalls come between that beat and the second
+// pass.
 TYPED_TEST(Softmax, MaximumComesLast) {
   Bench<TypeParam> bench(9);
   const int cols = bench.kSize.cols;
@@ -270,7 +295,8 @@ TYPED_TEST(Softmax, MaximumComesLast) {
     UnitCmd cmd = bench.command(bench.draw(1, 3 * cols));
     cmd.opcode = isa::Opcode::kSoftmax;
     cmd.mode = kExact;
-    for (int t = 0; t < cmd.count; ++t) bench.mem.scr.template as<int32_t>()[cmd.a0 / 2 * cols + t] = (t + 1) << 18;
+    for (int t = 0; t < cmd.count; ++t)
+      bench.mem.scr.template as<int32_t>()[cmd.a0 / 2 * cols + t] = (t + 1) << 18;
     bench.run_sequence({cmd});
     if (::testing::Test::HasFailure()) break;
   }
@@ -357,7 +383,8 @@ TYPED_TEST(Softmax, Errors) {
   add([&](UnitCmd& c) { c.a1 = static_cast<uint64_t>(2 * s.scr_words - 2); }, isa::ErrorCode::kBadAddress);
   add([&](UnitCmd& c) { c.a1 = uint64_t{1} << 47; }, isa::ErrorCode::kBadAddress);
   add([&](UnitCmd& c) { c.a2 = static_cast<uint16_t>(s.kvs_words - 4); }, isa::ErrorCode::kBadAddress);
-  add([&](UnitCmd& c) { c.mode = kOpen, c.s2 = static_cast<uint64_t>(s.kvs_words - 1); }, isa::ErrorCode::kBadAddress);
+  add([&](UnitCmd& c) { c.mode = kOpen, c.s2 = static_cast<uint64_t>(s.kvs_words - 1); },
+      isa::ErrorCode::kBadAddress);
   add([&](UnitCmd& c) { c.s0 = static_cast<uint16_t>(s.scl_words - 7); }, isa::ErrorCode::kBadAddress);
   add([&](UnitCmd& c) { c.s1 = static_cast<uint16_t>(s.scl_words); }, isa::ErrorCode::kBadAddress);
   for (const auto& [cmd, code] : bad) {
@@ -390,8 +417,8 @@ TYPED_TEST(Softmax, Errors) {
   bench.run_sequence({last, open});
 }
 
-// ConSMax over all 256 scores, 16 values of C and several scales of V: bit for bit golden's, and how far from the real
-// function, in units of the numerator's last place.
+// ConSMax over all 256 scores, 16 values of C and several scales of V: bit for bit golden's, and how far from
+// the real function, in units of the numerator's last place.
 TEST(SoftmaxAccuracy, ConsmaxAllScores) {
   Bench<Vsoftmax_small> bench(6);
   const int cols = bench.kSize.cols, tokens = 256;
@@ -420,14 +447,18 @@ TEST(SoftmaxAccuracy, ConsmaxAllScores) {
         cmd.s1 = 8;
         bench.run_sequence({cmd});
         for (int t = 0; t < tokens; ++t) {
-          const double real = std::exp((t - 128) / 16.0) * sf_value(head.c) * sf_value(sv) * std::ldexp(1.0, -(head.z + eref));
-          const double got = bench.mem.scr.as<uint16_t>()[static_cast<size_t>(bench.kSize.scr_words * cols + t)];
+          const double real = std::exp((t - 128) / 16.0) * sf_value(head.c) * sf_value(sv) *
+                              std::ldexp(1.0, -(head.z + eref));
+          const double got =
+              bench.mem.scr.as<uint16_t>()[static_cast<size_t>(bench.kSize.scr_words * cols + t)];
           worst = std::max(worst, std::abs(got - std::min(real, 65535.0)));
         }
       }
     }
   }
-  fmt::print("ConSMax: worst error {:.3f} units of the numerator's last place over 256 scores x 16 C x 18 scales\n", worst);
+  fmt::print(
+      "ConSMax: worst error {:.3f} units of the numerator's last place over 256 scores x 16 C x 18 scales\n",
+      worst);
   RecordProperty("consmax_worst_lsb", fmt::format("{:.4f}", worst));
   EXPECT_LE(worst, 1.0);
 }
@@ -442,9 +473,11 @@ TEST(SoftmaxAccuracy, TotalVariation) {
       const Scale ks = sf_pow2(-20);
       int eref = -32768;
       for (int t = 0; t < tokens; ++t) {
-        const Scale sv{static_cast<uint16_t>(bench.draw(0x8000, 0xFFFF)), static_cast<int16_t>(bench.draw(-23, -21))};
+        const Scale sv{static_cast<uint16_t>(bench.draw(0x8000, 0xFFFF)),
+                       static_cast<int16_t>(bench.draw(-23, -21))};
         eref = next_eref(eref, sv);
-        bench.mem.scr.as<int32_t>()[t] = static_cast<int32_t>(normal(bench.rng) * deviation * std::numbers::log2e * (1 << 20));
+        bench.mem.scr.as<int32_t>()[t] =
+            static_cast<int32_t>(normal(bench.rng) * deviation * std::numbers::log2e * (1 << 20));
         bench.mem.kvs.as<uint32_t>()[(t / cols * 2) * cols + t % cols] = sf_pack(ks);
         bench.mem.kvs.as<uint32_t>()[(t / cols * 2 + 1) * cols + t % cols] = sf_pack(sv);
       }
@@ -458,21 +491,26 @@ TEST(SoftmaxAccuracy, TotalVariation) {
       cmd.s1 = 8;
       bench.run_sequence({cmd});
       double sum = 0.0, distance = 0.0;
-      for (int t = 0; t < tokens; ++t) sum += std::exp2(bench.mem.scr.as<int32_t>()[t] * std::ldexp(1.0, -20));
+      for (int t = 0; t < tokens; ++t)
+        sum += std::exp2(bench.mem.scr.as<int32_t>()[t] * std::ldexp(1.0, -20));
       const double factor = sf_value(sf_unpack(scl[kFactor]));
       for (int t = 0; t < tokens; ++t) {
         const double real = std::exp2(bench.mem.scr.as<int32_t>()[t] * std::ldexp(1.0, -20)) / sum;
-        const double sv = sf_value(sf_unpack(bench.mem.kvs.as<uint32_t>()[(t / cols * 2 + 1) * cols + t % cols]));
-        const double got = bench.mem.scr.as<uint16_t>()[static_cast<size_t>(bench.kSize.scr_words * cols + t)] * factor / sv;
+        const double sv =
+            sf_value(sf_unpack(bench.mem.kvs.as<uint32_t>()[(t / cols * 2 + 1) * cols + t % cols]));
+        const double got =
+            bench.mem.scr.as<uint16_t>()[static_cast<size_t>(bench.kSize.scr_words * cols + t)] * factor / sv;
         distance += std::abs(got - real) / 2;
       }
-      fmt::print("exact softmax, {} tokens, deviation {}: total variation {:.2e}\n", tokens, deviation, distance);
+      fmt::print("exact softmax, {} tokens, deviation {}: total variation {:.2e}\n", tokens, deviation,
+                 distance);
       EXPECT_LE(distance, 1e-2);
     }
   }
 }
 
-// Cycles from the command to done, every request granted, and with the head record read behind the instruction before.
+// Cycles from the command to done, every request granted, and with the head record read behind the
+// instruction before.
 TEST(SoftmaxCycles, Paper) {
   Bench<Vsoftmax_paper> bench(8);
   bench.fill(2);
@@ -497,9 +535,11 @@ TEST(SoftmaxCycles, Paper) {
       const double each = static_cast<double>(bench.cycles() - start) / kMany;
       const int passes = mode == kExact ? 2 : 1;
       const int work = passes * ceil_div(tokens, lanes);
-      fmt::print("{} {} tokens: {} cycles = {} + {}, in a row {:.1f} each\n", mode == kExact ? "exact" : "ConSMax", tokens,
-                 single, work, static_cast<int>(single) - work, each);
-      EXPECT_LE(single, static_cast<uint64_t>(passes * 2 * ceil_div(tokens, cols) + (mode == kExact ? 30 : 25)));
+      fmt::print("{} {} tokens: {} cycles = {} + {}, in a row {:.1f} each\n",
+                 mode == kExact ? "exact" : "ConSMax", tokens, single, work, static_cast<int>(single) - work,
+                 each);
+      EXPECT_LE(single,
+                static_cast<uint64_t>(passes * 2 * ceil_div(tokens, cols) + (mode == kExact ? 30 : 25)));
     }
   }
 }
