@@ -7,36 +7,36 @@
 module xbar_digital
   import pim_pkg::*;
 #(
-  parameter int unsigned Rows = 16,
-  parameter int unsigned Cols = 16,
-  parameter int unsigned Slots = 16,
-  parameter int unsigned Adcs = 8,
-  parameter int unsigned AdcBits = 5,
-  localparam int unsigned RowWidth = $clog2(Rows),
-  localparam int unsigned SlotWidth = Slots > 1 ? $clog2(Slots) : 1,
-  localparam int unsigned ColGroups = Cols / Adcs,
-  localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
-  localparam int unsigned ClipWidth = $clog2(Adcs + 1)
+    parameter int unsigned Rows = 16,
+    parameter int unsigned Cols = 16,
+    parameter int unsigned Slots = 16,
+    parameter int unsigned Adcs = 8,
+    parameter int unsigned AdcBits = 5,
+    localparam int unsigned RowWidth = $clog2(Rows),
+    localparam int unsigned SlotWidth = Slots > 1 ? $clog2(Slots) : 1,
+    localparam int unsigned ColGroups = Cols / Adcs,
+    localparam int unsigned GroupWidth = ColGroups > 1 ? $clog2(ColGroups) : 1,
+    localparam int unsigned ClipWidth = $clog2(Adcs + 1)
 ) (
-  input  logic                     clk_i,
-  input  logic                     rst_ni,
+    input  logic                     clk_i,
+    input  logic                     rst_ni,
 
-  input  logic [LsbShiftWidth-1:0] lsb_shift_i,
-  input  logic [AdcBitsWidth-1:0]  adc_bits_i,
+    input  logic [LsbShiftWidth-1:0] lsb_shift_i,
+    input  logic [AdcBitsWidth-1:0]  adc_bits_i,
 
-  input  logic                     conv_valid_i,
-  input  logic [SlotWidth-1:0]     conv_slot_i,
-  input  logic [GroupWidth-1:0]    conv_group_i,
-  input  logic [Rows-1:0]          conv_drive_i,
-  output logic                     valid_o,
-  output logic [Adcs*AdcBits-1:0]  codes_o,
-  output logic [ClipWidth-1:0]     clips_o,
+    input  logic                     conv_valid_i,
+    input  logic [SlotWidth-1:0]     conv_slot_i,
+    input  logic [GroupWidth-1:0]    conv_group_i,
+    input  logic [Rows-1:0]          conv_drive_i,
+    output logic                     valid_o,
+    output logic [Adcs*AdcBits-1:0]  codes_o,
+    output logic [ClipWidth-1:0]     clips_o,
 
-  input  logic                     prog_valid_i,
-  input  logic [SlotWidth-1:0]     prog_slot_i,
-  input  logic [GroupWidth-1:0]    prog_group_i,
-  input  logic [RowWidth-1:0]      prog_row_i,
-  input  logic [CellBits*Adcs-1:0] prog_codes_i
+    input  logic                     prog_valid_i,
+    input  logic [SlotWidth-1:0]     prog_slot_i,
+    input  logic [GroupWidth-1:0]    prog_group_i,
+    input  logic [RowWidth-1:0]      prog_row_i,
+    input  logic [CellBits*Adcs-1:0] prog_codes_i
 );
 
   localparam int unsigned RowBits = CellBits * Adcs;
@@ -65,17 +65,17 @@ module xbar_digital
   assign wr_be = (Rows * RowBytes)'({RowBytes{1'b1}}) << (prog_row_i * RowBytes);
 
   ram_1r1w #(
-    .Depth(Depth),
-    .Width(WordBits)
+      .Depth(Depth),
+      .Width(WordBits)
   ) u_cells (
-    .clk_i,
-    .rd_en_i(conv_valid_i),
-    .rd_addr_i(rd_addr),
-    .rd_data_o(cells),
-    .wr_en_i(prog_valid_i),
-    .wr_addr_i(wr_addr),
-    .wr_data_i({Rows{prog_codes_i}}),
-    .wr_be_i(wr_be)
+      .clk_i,
+      .rd_en_i(conv_valid_i),
+      .rd_addr_i(rd_addr),
+      .rd_data_o(cells),
+      .wr_en_i(prog_valid_i),
+      .wr_addr_i(wr_addr),
+      .wr_data_i({Rows{prog_codes_i}}),
+      .wr_be_i(wr_be)
   );
 
   logic sample_valid_q;
@@ -114,7 +114,7 @@ module xbar_digital
       if (sample_valid_q) begin
         for (int unsigned r = 0; r < Rows; r++) begin
           // Codes are weight + 1, so 2 is +1 and 0 is -1.
-          column_sum = analog + SumWidth'(drive_q[r] && cells[r*RowBits+a*CellBits+1])
+          column_sum = column_sum + SumWidth'(drive_q[r] && cells[r*RowBits+a*CellBits+1])
               - SumWidth'(drive_q[r] && cells[r*RowBits+a*CellBits+:CellBits] == '0);
         end
         rounded = (CodeWidth'(column_sum) + half) >>> lsb_shift_i;
