@@ -42,13 +42,10 @@ test: build ## all tests that belong into every change
 lint: setup ## format and lint of RTL and C++, freshness of generated files, one list of RTL files
 	@.ci/lint
 
-.PHONY: synth
-synth: setup ## Yosys synthesis of every module but xbar_array, cells per module
-	@.ci/synth
-
-.PHONY: bench
-bench: build ## performance figures, ratios within one run
-	@$(BUILD)/sim/pimllm-bench
+.PHONY: regress
+regress: configure ## both checkpoints on the RTL, all prompts, machines and memory timings (takes minutes)
+	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
+	@.ci/regress $(BUILD)/sim/pimllm $(SEED)
 
 .PHONY: isa
 isa: setup ## regenerate what comes from the instruction and register tables

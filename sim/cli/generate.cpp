@@ -24,6 +24,7 @@ struct Options {
   std::string engine = "golden";
   std::string config = "paper";
   int tokens = 64;
+  int prompt_tokens = 0;
   double temperature = 0.0;
   uint64_t seed = 1;
   bool check = false;
@@ -102,7 +103,13 @@ void run_rtl(const Options& options, const ModelWeights& weights, const std::vec
 int run(const Options& options) {
   const ModelWeights weights = load_model(options.model);
   const Tokenizer tokenizer = load_tokenizer(options.model);
-  const std::vector<int32_t> prompt = tokenizer.encode(options.prompt);
+  std::vector<int32_t> prompt = tokenizer.encode(options.prompt);
+  if (options.prompt_tokens > 0) {
+    if (prompt.size() < static_cast<size_t>(options.prompt_tokens)) {
+      fail("--prompt-tokens: expected at most {}, found {}", prompt.size(), options.prompt_tokens);
+    }
+    prompt.resize(static_cast<size_t>(options.prompt_tokens));
+  }
   if (prompt.empty()) fail("--prompt: expected at least one token, found an empty prompt");
   if (options.tokens < 1) fail("--tokens: expected at least 1, found {}", options.tokens);
   const auto total = prompt.size() + static_cast<size_t>(options.tokens);
@@ -115,7 +122,7 @@ int run(const Options& options) {
 
   nlohmann::ordered_json json{
       {"model", options.model}, {"engine", options.engine}, {"prompt", options.prompt}};
-  fmt::print("{}", options.prompt);
+  fmt::print("{}", tokenizer.decode(prompt));
   std::fflush(stdout);
   Printer print(tokenizer);
   if (options.engine == "rtl") {
@@ -140,6 +147,8 @@ void add_generate(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("generate", "text from a checkpoint");
   command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
   command->add_option("--prompt", options->prompt, "text to begin with")->required();
+  command->add_option("--prompt-tokens", options->prompt_tokens,
+                      "take only the first N tokens of the prompt");
   command->add_option("--tokens", options->tokens, "new tokens")->capture_default_str();
   command->add_option("--engine", options->engine)
       ->check(CLI::IsMember({"golden", "float", "rtl"}))

@@ -11,6 +11,7 @@
 
 #include "golden/activation.hpp"
 #include "models/compiler/compiler.hpp"
+#include "models/gguf/load_model.hpp"
 #include "models/random/random_model.hpp"
 #include "sim/machine/decoder.hpp"
 #include "sim/reference/checker.hpp"
@@ -132,6 +133,31 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"PaperBitnet", "paper", small_bitnet_config(), 40},
                     Case{"PaperConsmaxGpt", "paper", small_gpt2_config(Normalizer::kConsmax), 40}),
     [](const auto& info) { return info.param.name; });
+
+// Cycles of a token of the shipped checkpoint at context 256 in `paper`: docs/performance.md, "Budget".
+struct Budget {
+  const char* counter;
+  uint64_t cycles;
+};
+constexpr Budget kBudget[] = {
+    {"CYCLES", 5392}, {"PIM_BUSY", 752}, {"ARR_BUSY", 1262}, {"SMX_BUSY", 908}, {"VEC_BUSY", 2120}};
+constexpr uint64_t kMaxCyclesPerToken = 10000;
+
+TEST(MachineBudget, TokenAtContext256InPaper) {
+  const ModelWeights weights = load_model(PIMLLM_SOURCE_DIR "/models/checkpoints/kjv-bitnet.gguf");
+  const CompiledModel compiled = compile(weights, hardware_preset("paper"));
+  const auto machine = make_machine("paper", {});
+  Decoder decoder(compiled, *machine);
+  decoder.jump(255);
+  decoder.clear_counters();
+  decoder.step(1);
+  const auto counters = decoder.counters();
+  EXPECT_LE(counters.at("CYCLES"), kMaxCyclesPerToken);
+  for (const auto& [counter, cycles] : kBudget) {
+    const auto found = static_cast<double>(counters.at(counter));
+    EXPECT_NEAR(found, static_cast<double>(cycles), 0.2 * static_cast<double>(cycles)) << counter;
+  }
+}
 
 }  // namespace
 }  // namespace pimllm::sim
