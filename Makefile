@@ -47,6 +47,10 @@ regress: configure ## both checkpoints on the RTL, all prompts, machines and mem
 	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
 	@.ci/regress $(BUILD)/sim/pimllm $(SEED)
 
+.PHONY: synth
+synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module
+	@.ci/synth
+
 .PHONY: isa
 isa: setup ## regenerate what comes from the instruction and register tables
 	@$(VENV)/python models/isa/gen_isa.py
