@@ -1,26 +1,14 @@
-// unit_cmd_t of rtl/common/pimllm_pkg.sv as a plain structure, and its packing.
+// Packs a resolved command as unit_cmd_t of rtl/common/pimllm_pkg.sv.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
-#include "models/isa/isa.hpp"
+#include "models/isa/instruction.hpp"
 
 namespace pimllm::tb {
 
-struct UnitCmd {
-  uint32_t pc = 0;
-  isa::Opcode opcode = isa::Opcode::kNop;
-  uint8_t mode = 0;
-  uint16_t count = 0;
-  uint16_t a0 = 0;
-  uint64_t a1 = 0;  // 48 bits
-  uint16_t a2 = 0;
-  uint16_t s0 = 0;
-  uint16_t s1 = 0;
-  uint64_t s2 = 0;  // 48 bits
-  uint16_t pos = 0;
-};
+using UnitCmd = isa::UnitCommand;
 
 inline constexpr int kUnitCmdBits = 32 + 6 + 7 + 16 + 16 + 48 + 16 + 16 + 16 + 48 + 16;
 
