@@ -91,6 +91,7 @@ CompiledModel Compiler::run() {
     fail("option rows per conversion: expected at most {}, found {}", h_.xbar_rows, o_.rows_per_conversion);
   }
   derive();
+  check_crossbars();
   check_prefill();
   out_.golden.crossbar = {.xbar_rows = h_.xbar_rows,
                           .rows_per_conversion = o_.rows_per_conversion,

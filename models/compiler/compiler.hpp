@@ -123,6 +123,19 @@ struct CompiledModel {
 inline constexpr uint64_t kArgNoHead =
     1;  // ARG0 bit 0: a prompt token, no logits, no TOKEN_OUT; then it halts
 
+// Decode attention of one layer alone, with a KV cache and q of random numbers: for measurements.
+struct AttentionOptions {
+  int tokens = 1;      // in the context, the new one included
+  bool north = false;  // the published feed (M = 1) in place of the banked one
+  uint64_t seed = 1;
+};
+
+// `init` brings the operands into the scratchpad; `step`, at POSITION = tokens - 1, is the attention of a
+// layer: from the first load of KV to the last PV. Of the shape only heads, kv_heads, head_dim, normalizer,
+// name and context_length count. Throws Error if it does not fit.
+CompiledModel compile_attention(const ModelConfig& shape, const HardwareParameters& hardware,
+                                const AttentionOptions& options);
+
 // Throws Error if the model is not covered by docs/numerics.md, or does not fit the machine.
 CompiledModel compile(const ModelWeights& weights, const HardwareParameters& hardware,
                       const CompileOptions& options = {});

@@ -28,6 +28,7 @@ inline constexpr int kPieceTokens = 1024;  // of the LM head, bounds its buffers
 inline constexpr int kRecordWords = 8;
 inline constexpr int kRecordFactor = 5;
 inline constexpr int kNormWords = 3;
+inline constexpr uint8_t kModeNorth = 1;
 inline constexpr uint8_t kModeOpen = 4;
 inline constexpr uint8_t kModeAccumulate = 2;
 inline constexpr uint8_t kModeSpaceScr = 1;
@@ -86,10 +87,12 @@ class Compiler {
       : w_(weights), c_(weights.config), h_(hardware), o_(options) {}
 
   CompiledModel run();
+  CompiledModel run_attention(const AttentionOptions& options);
 
  private:
   // --- layout.cpp: what follows from the sizes of model and machine ---
   void derive();
+  void check_crossbars() const;
   void check_biases() const;
   void arrange_constants();
   // Scratchpad of a program that works on `tokens` tokens at once.
@@ -139,10 +142,13 @@ class Compiler {
   // --- step.cpp ---
   void build_init();
   void build_step();
-  void step_prologue();
+  void step_registers();
   void token_registers();
   void kv_compute(int item);
   void scale_load(int head);
+  void kv_load(int item);
+  void attention_ahead();
+  void attention_items();
   void attention();
   void lm_head();
 
@@ -151,6 +157,11 @@ class Compiler {
   void build_prefill();
   void load_prompt();
   void prefill_attention();
+
+  // --- attention.cpp ---
+  void fill_attention(int tokens, uint64_t seed);
+  void build_attention_init(int tokens);
+  void build_attention();
 
   // --- compiler.cpp: building instructions ---
   uint8_t r(std::string_view name) { return p_->reg(name); }
@@ -215,13 +226,14 @@ class Compiler {
       k_bup_ = -1, k_ffn_sub_ = -1, k_bdown_ = -1;
   // memory
   uint64_t m_xbar_ = 0, m_embedding_ = 0, m_positions_ = 0, m_head_ = 0, m_row_scales_ = 0, m_act_const_ = 0,
-           m_scl_const_ = 0, m_act_resident_ = 0, m_scl_resident_ = 0, m_pers_ = 0, m_bounce_ = 0;
+           m_scl_const_ = 0, m_act_resident_ = 0, m_scl_resident_ = 0, m_pers_ = 0, m_bounce_ = 0, m_open_tiles_ = 0, m_open_scales_ = 0, m_q_ = 0, m_records_ = 0;
   uint64_t embedding_stride_ = 0, embedding_scale_ = 0, position_stride_ = 0;
   uint64_t act_const_stride_ = 0, scl_const_stride_ = 0;
   uint64_t cursor_ = 0;
 
   Program* p_ = nullptr;
   bool taps_ = false;
+  bool north_ = false;  // attention through the north feed
   TensorTap nowhere_;
   int next_temp_ = 0;
 };

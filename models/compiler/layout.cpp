@@ -52,7 +52,8 @@ void Compiler::derive() {
   head_chunks_ = head_dim_ / lanes_;
   query_group_ = c_.heads / c_.kv_heads;
   batch_heads_ = 1;
-  while (query_group_ % (2 * batch_heads_) == 0 && 2 * batch_heads_ <= std::min(groups_, kMaxMulticast)) {
+  while (!north_ && query_group_ % (2 * batch_heads_) == 0 &&
+         2 * batch_heads_ <= std::min(groups_, kMaxMulticast)) {
     batch_heads_ *= 2;
   }
   d_words_ = ceil_div(c_.d_model, lanes_);
@@ -133,6 +134,9 @@ void Compiler::derive() {
   xbar_down_ = xbar_up_ + crossbars(c_.d_model, ffn_words_);
   l_->crossbars_per_layer = xbar_down_ + crossbars(c_.d_ff, d_words_);
   l_->crossbars = c_.layers * l_->crossbars_per_layer;
+}
+
+void Compiler::check_crossbars() const {
   if (l_->crossbars > h_.crossbars()) {
     fail("model {}: needs {} crossbars of {}x{}, the machine has {}", c_.name, l_->crossbars, h_.xbar_rows,
          h_.xbar_cols, h_.crossbars());

@@ -12,7 +12,6 @@
 namespace pimllm::compiler {
 namespace {
 
-constexpr uint8_t kModeNorth = 1;
 constexpr int kTokenBits = 16;
 constexpr int kTokensPerArg = 3;
 

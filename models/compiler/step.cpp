@@ -51,7 +51,7 @@ void Compiler::build_init() {
   out_.init = finish("init");
 }
 
-void Compiler::step_prologue() {
+void Compiler::step_registers() {
   Program& p = *p_;
   p.comment("what the host asks for");
   p.csrr(r("pos"), isa::Csr::kPosition);
@@ -66,8 +66,10 @@ void Compiler::step_prologue() {
   if (batch_heads_ > 1) {
     li(r("qk_strides"), strides(2 * l_->max_tiles, head_dim_ / (2 * cols_)));
     li(r("pv_strides"), strides(4 * chunks_, l_->max_tiles));
+  } else if (north_) {
+    li(r("qk_strides"), 1);  // one query row
+    li(r("pv_strides"), 1);
   }
-  load_states_and_constants();
 }
 
 // What follows from the position, and the layer registers at layer 0.
@@ -118,7 +120,7 @@ void Compiler::kv_compute(int item) {
   const auto [head, is_v] = kv_item(item, c_.kv_heads);
   const int parity = head % 2;
   const int batches = query_group_ / batch_heads_;
-  const auto batch_mode = static_cast<uint8_t>(log2_exact(batch_heads_) << 3);
+  const auto batch_mode = static_cast<uint8_t>(log2_exact(batch_heads_) << 3 | (north_ ? kModeNorth : 0));
   const int64_t open_row = 2 * head * l_->tile_rows + (is_v ? l_->tile_rows : 0);
 
   // All batches on one slot. `tokens`: register of the count, 0: a full slot. `dst`: register added to the
@@ -156,7 +158,7 @@ void Compiler::kv_compute(int item) {
       }
       in.a1 = {r("arr_slot"), 0};
       if (part.open) in.s1 = sc(r("home_row"), open_row);
-      if (batch_heads_ > 1) in.s2 = {r(is_v ? "pv_strides" : "qk_strides"), 0};
+      if (batch_heads_ > 1 || north_) in.s2 = {r(is_v ? "pv_strides" : "qk_strides"), 0};
       if (b == 0) in.wait0 = s("ring_full");
       if (is_v) {
         if (!part.first) {
@@ -253,20 +255,36 @@ void Compiler::kv_compute(int item) {
   }
 }
 
-void Compiler::attention() {
-  Program& p = *p_;
-  const TokenPlaces t = token(0);
-  const auto load = [&](int item) {
-    if (lead_ == 0 || item >= 2 * c_.kv_heads) return;
-    const auto [head, is_v] = kv_item(item, c_.kv_heads);
-    load_kv_tiles(head, is_v);
-  };
-  // The first loads ahead; the others behind each instruction that frees a slot or a buffer.
+// The tiles of an item, unless they come in segments.
+void Compiler::kv_load(int item) {
+  if (lead_ == 0 || item >= 2 * c_.kv_heads) return;
+  const auto [head, is_v] = kv_item(item, c_.kv_heads);
+  load_kv_tiles(head, is_v);
+}
+
+// The first loads, before anything needs them.
+void Compiler::attention_ahead() {
   for (int i = 0; i < lead_; ++i) {
-    load(i);
+    kv_load(i);
     if (i == 0) scale_load(0);
   }
   for (int i = lead_ == 0 ? 0 : 1; i < l_->scale_buffers; ++i) scale_load(i);
+}
+
+// QK, softmax and PV of all heads; the other loads behind each instruction that frees a slot or a buffer.
+void Compiler::attention_items() {
+  for (int item = 0; item < 2 * c_.kv_heads; ++item) {
+    kv_compute(item);
+    kv_load(item + lead_);
+    const auto [head, is_v] = kv_item(item, c_.kv_heads);
+    if (!is_v) scale_load(head + l_->scale_buffers);
+  }
+}
+
+void Compiler::attention() {
+  Program& p = *p_;
+  const TokenPlaces t = token(0);
+  attention_ahead();
   p.comment("norm, then Q, K and V in one projection");
   project_qkv(t, s("constants"));
   quantise_k(t, s("from_pim"));
@@ -274,12 +292,7 @@ void Compiler::attention() {
   quantise_q(t, 0, s("q"), s("kv"));
   p.comment("constants of the next layer (of the first, after the last)");
   load_next_constants(s("kv"));
-  for (int item = 0; item < 2 * c_.kv_heads; ++item) {
-    kv_compute(item);
-    load(item + lead_);
-    const auto [head, is_v] = kv_item(item, c_.kv_heads);
-    if (!is_v) scale_load(head + l_->scale_buffers);
-  }
+  attention_items();
   kv_store();
   p.comment("heads joined, output projection");
   join_and_project(t, 0, s("planes"));
@@ -427,7 +440,8 @@ void Compiler::build_step() {
   const auto token_loop = p.make_label("token");
   const auto no_head = p.make_label("no_head");
   const auto done = p.make_label("done");
-  step_prologue();
+  step_registers();
+  load_states_and_constants();
   p.place(token_loop);
   token_registers();
   p.comment("embedding row, its scale, row of the position");
