@@ -38,12 +38,18 @@ module array_decode
   logic [StageWidth-1:0] fold_tiles, fold_tail;
   logic [LgWidth-1:0] lg_ch;
   logic ch_legal;
-  logic [AddrWidth-1:0] rows_m;
+  logic [AddrWidth-1:0] rows_m, rows;
+  logic [PlaneWidth-1:0] plane_last;
+  logic in_rows;
   logic unused;
 
   assign pv = cmd_i.opcode == isa_pkg::OpPv;
   assign north = cmd_i.mode[ModeNorth];
   assign rows_m = cmd_i.s2[15:0];
+  // North PV of few query rows: row p * m + i of a sweep is plane p of query row i.
+  assign plane_last = cmd_i.mode[ModeThree] ? PlaneWidth'(2) : PlaneWidth'(1);
+  assign in_rows = pv && north && rows_m <= (cmd_i.mode[ModeThree] ? AddrWidth'(ArrayRows / 3) : AddrWidth'(ArrayRows / 2));
+  assign rows = !in_rows ? rows_m : cmd_i.mode[ModeThree] ? rows_m + (rows_m << 1) : rows_m << 1;
   assign unused = ^{cmd_i.pc, cmd_i.pos, cmd_i.mode[6]};
 
   always_comb begin
@@ -80,13 +86,15 @@ module array_decode
     cmd_o.dst_stride = cmd_i.s2[33+:AddrWidth-1];
     cmd_o.base = cmd_i.a1[AddrWidth-1:0];
     cmd_o.open_base = cmd_i.s1;
-    cmd_o.full = north ? StageWidth'(rows_m) : fold_tiles;
-    cmd_o.tail = north ? (tiles != '0 ? StageWidth'(rows_m) : '0) : fold_tail;
-    cmd_o.used = north ? StageWidth'(rows_m) : folds > WideWidth'(1) ? fold_tiles : fold_tail;
+    cmd_o.rows = StageWidth'(rows_m);
+    cmd_o.full = north ? StageWidth'(rows) : fold_tiles;
+    cmd_o.tail = north ? (tiles != '0 ? StageWidth'(rows) : '0) : fold_tail;
+    cmd_o.used = north ? StageWidth'(rows) : folds > WideWidth'(1) ? fold_tiles : fold_tail;
     if (cmd_o.used == '0) cmd_o.used = StageWidth'(1);
     if (pv) begin
       cmd_o.three = cmd_i.mode[ModeThree];
-      cmd_o.plane_last = cmd_i.mode[ModeThree] ? PlaneWidth'(2) : PlaneWidth'(1);
+      if (in_rows) cmd_o.row_plane_last = plane_last;
+      else cmd_o.plane_last = plane_last;
       cmd_o.lg_chunks = lg_ch > LgWidth'(LgBanks) ? LgWidth'(LgBanks) : lg_ch;
       cmd_o.lg_passes = lg_ch - cmd_o.lg_chunks;
       cmd_o.tile_rows = cmd_i.s0 << (LgCols - LgBanks);
@@ -96,7 +104,7 @@ module array_decode
       cmd_o.steps = north ? CountWidth'(ArrayCols) : CountWidth'(ArrayCols / GroupBanks) << cmd_o.lg_chunks;
       cmd_o.blocks = north ? CountWidth'(1) : CountWidth'(TileBlocks);
       sweep_blocks = {1'b0, cmd_o.segments} << (north ? 0 : $clog2(TileBlocks));
-      // North feed loads one plane at a time, so a slot is never good for another plane.
+      // North feed loads one plane of a tile at a time, so a slot is never good for another sweep.
       cmd_o.keep = !north && sweep_blocks <= WideWidth'(2);
     end else begin
       cmd_o.tile_rows = cmd_i.s0 >> LgBanks;

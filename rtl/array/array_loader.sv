@@ -55,7 +55,7 @@ module array_loader
 
   logic [1:0][ArrayRows-1:0] claimed_q, loaded_q;
   logic slot_q, north_q;
-  logic [PlaneWidth-1:0] plane_q;
+  logic [PlaneWidth-1:0] plane_q, plane;
   logic [CountWidth-1:0] sweep_q, segment_q, block_q, tile_q;
   logic [StageWidth-1:0] member_q, head_q, target_q;
   logic [HalfAddrWidth-1:0] stride_q;
@@ -68,12 +68,14 @@ module array_loader
   logic [HalfAddrWidth-1:0] half_addr;
   logic in_range;
 
-  // Loops: plane > sweep > segment > block > member (tile of the fold) > head or query row.
+  // Loops: plane > sweep > segment > block > member (tile of the fold, or plane in the rows) > head or query row.
   always_comb begin
     heads = StageWidth'(1) << cmd_i.lg_heads;
     members = StageWidth'(1);
-    if (cmd_i.north) heads = cmd_i.full;
-    else if (cmd_i.pv) members = segment_last ? cmd_i.tail : cmd_i.full;
+    if (cmd_i.north) begin
+      heads = cmd_i.rows;
+      members = StageWidth'(cmd_i.row_plane_last) + StageWidth'(1);
+    end else if (cmd_i.pv) members = segment_last ? cmd_i.tail : cmd_i.full;
   end
 
   assign head_last = head_q == heads - StageWidth'(1);
@@ -83,7 +85,8 @@ module array_loader
   // What is kept is loaded once: of three planes the lowest, then the others, which share a half word.
   assign plane_end = cmd_i.keep || sweep_q == cmd_i.sweeps - CountWidth'(1);
   assign sweep_last = plane_end && plane_q == (cmd_i.keep ? PlaneWidth'(cmd_i.three) : cmd_i.plane_last);
-  assign lowest = cmd_i.three && plane_q == '0;
+  assign plane = cmd_i.north ? plane_q + member_q[PlaneWidth-1:0] : plane_q;
+  assign lowest = cmd_i.three && plane == '0;
 
   always_comb begin
     mask = '0;
@@ -131,7 +134,7 @@ module array_loader
         head_q <= '0;
         stride_q <= '0;
         member_q <= member_q + StageWidth'(1);
-        if (cmd_i.pv) tile_q <= tile_q + CountWidth'(1);
+        if (cmd_i.pv && (!cmd_i.north || member_last)) tile_q <= tile_q + CountWidth'(1);
         if (member_last) begin
           member_q <= '0;
           target_q <= '0;
@@ -167,7 +170,7 @@ module array_loader
       fill_slot_q <= slot_q;
       fill_north_q <= cmd_i.north;
       fill_pv_q <= cmd_i.pv;
-      fill_high_q <= plane_q == cmd_i.plane_last;
+      fill_high_q <= plane == (cmd_i.three ? PlaneWidth'(2) : PlaneWidth'(1));
       fill_quarter_q <= {half_addr[0], block_q[0]};
     end
   end

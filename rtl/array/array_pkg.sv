@@ -20,6 +20,8 @@ package array_pkg;
     logic keep_one;  // and it is one slot
     logic three;  // planes of PV: a full word a tile, the lowest plane in its upper half; else two in a half word
     logic [PlaneWidth-1:0] plane_last;  // planes swept one after the other, less one
+    logic [PlaneWidth-1:0] row_plane_last;  // north PV: planes in the rows of one sweep, less one
+    logic [StageWidth-1:0] rows;  // north: query rows
     logic [HeadLgWidth-1:0] lg_heads;
     logic [LgWidth-1:0] lg_chunks;  // chunks in one pass
     logic [LgWidth-1:0] lg_passes;
@@ -34,7 +36,7 @@ package array_pkg;
     logic [CountWidth-1:0] segments;  // of a sweep
     logic [CountWidth-1:0] steps;  // of a segment
     logic [CountWidth-1:0] blocks;  // loads of operand A for a segment and row
-    logic [StageWidth-1:0] full;  // tiles of a segment (banked) or query rows (north)
+    logic [StageWidth-1:0] full;  // tiles of a segment (banked) or rows (north)
     logic [StageWidth-1:0] tail;  // the same in the last segment
     logic [StageWidth-1:0] used;  // the same for the drain of a PV sweep
   } array_cmd_t;
@@ -47,7 +49,7 @@ package array_pkg;
     logic block_end;  // the last step that needs this slot
     logic [LgWidth-1:0] lg_chunks;
     logic [OffsetWidth-1:0] offset;
-    logic [StageWidth-1:0] limit;  // tiles (banked) or query rows (north) that take part
+    logic [StageWidth-1:0] limit;  // tiles (banked) or rows (north) that take part
   } step_ctl_t;
 
   // The same step for the bank address generators.

@@ -270,7 +270,9 @@ bool random_job(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job
   int lg_groups = 0;
   while ((2 << lg_groups) <= s.groups()) ++lg_groups;
   if (!job.north && chance(rng, 0.5)) job.lg_heads = uniform(rng, 0, std::min(3, lg_groups));
-  job.rows = job.north ? uniform(rng, 1, s.rows) : uniform(rng, 0, 40);
+  // North PV has another way of working up to rows / planes query rows.
+  const int max_rows = chance(rng, 0.5) ? s.rows : s.rows / 2;
+  job.rows = job.north ? uniform(rng, 1, max_rows) : uniform(rng, 0, 40);
   const int max_tiles = chance(rng, 0.2) ? 5 * s.groups() : chance(rng, 0.5) ? 2 * s.groups() : 3;
   job.tokens = uniform(rng, 1, max_tiles * s.cols);
   if (job.pv) {
@@ -618,6 +620,44 @@ TEST_F(ArrayPaper, Cycles) {
   job.north = true;
   job.rows = 32;
   report("PV north m=32 512 tokens, ch=2", job, 4 * 512, 4 * (512 + 62) + 16);
+  job.rows = 16;
+  report("PV north m=16 512 tokens, ch=2", job, 2 * 512, 2 * (512 + 62) + 16);
+  job = pv3(512, 2);
+  job.north = true;
+  for (const int rows : {1, 8, 10, 11}) {
+    job.rows = rows;
+    const int sweeps = rows <= 10 ? 2 : 6;
+    report(fmt::format("PV 3 planes north m={} 512 tokens, ch=2", rows).c_str(), job, sweeps * 512,
+           uint64_t(sweeps) * (512 + 62) + 16);
+  }
+}
+
+// A token's attention in north feed is not slower than the published dataflow: GEMMs of M = 1 on R x C,
+// cycles(M, N, K) = ceil(M/R) * ceil(N/C) * (K + R + C - 2) - 1.
+TEST_F(ArrayPaper, SingleQueryRowNorth) {
+  static constexpr Shape kShape = PaperConfig::kShape;
+  const auto published = [](int n, int k) {
+    return uint64_t((n + kShape.cols - 1) / kShape.cols) * uint64_t(k + kShape.rows + kShape.cols - 2) - 1;
+  };
+  for (const auto& [dim, length] : {std::pair{64, 256}, {128, 1024}, {128, 4096}}) {
+    const Job qk{.north = true, .tokens = length, .size = dim, .dst = kResults};
+    const uint64_t qk_cycles = cycles(qk);
+    for (const bool three : {false, true}) {
+      const Job pv{.pv = true,
+                   .north = true,
+                   .three = three,
+                   .tokens = length,
+                   .size = dim / kShape.cols,
+                   .dst = kResults};
+      const uint64_t pv_cycles = cycles(pv);
+      const uint64_t limit = published(length, dim) + published(dim, length);
+      fmt::print(
+          "north, m=1, head of {} dims, {} tokens: QK {} + PV ({} planes) {} = {} cycles, published {}\n",
+          dim, length, qk_cycles, pv.planes(), pv_cycles, qk_cycles + pv_cycles, limit);
+      EXPECT_LE(pv_cycles, published(dim, length));
+      EXPECT_LE(qk_cycles + pv_cycles, limit);
+    }
+  }
 }
 
 TEST_F(ArrayPaper, SimulationSpeed) {
