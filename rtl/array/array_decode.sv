@@ -38,7 +38,8 @@ module array_decode
   logic [StageWidth-1:0] fold_tiles, fold_tail;
   logic [LgWidth-1:0] lg_ch;
   logic ch_legal;
-  logic [AddrWidth-1:0] rows_m, rows;
+  logic [AddrWidth-1:0] rows_m;
+  logic [StageWidth-1:0] query_rows, rows;
   logic [PlaneWidth-1:0] plane_last;
   logic in_rows;
   logic unused;
@@ -49,7 +50,8 @@ module array_decode
   // North PV of few query rows: row p * m + i of a sweep is plane p of query row i.
   assign plane_last = cmd_i.mode[ModeThree] ? PlaneWidth'(2) : PlaneWidth'(1);
   assign in_rows = pv && north && rows_m <= (cmd_i.mode[ModeThree] ? AddrWidth'(ArrayRows / 3) : AddrWidth'(ArrayRows / 2));
-  assign rows = !in_rows ? rows_m : cmd_i.mode[ModeThree] ? rows_m + (rows_m << 1) : rows_m << 1;
+  assign query_rows = StageWidth'(rows_m);
+  assign rows = !in_rows ? query_rows : cmd_i.mode[ModeThree] ? query_rows + (query_rows << 1) : query_rows << 1;
   assign unused = ^{cmd_i.pc, cmd_i.pos, cmd_i.mode[6]};
 
   always_comb begin
@@ -86,10 +88,10 @@ module array_decode
     cmd_o.dst_stride = cmd_i.s2[33+:AddrWidth-1];
     cmd_o.base = cmd_i.a1[AddrWidth-1:0];
     cmd_o.open_base = cmd_i.s1;
-    cmd_o.rows = StageWidth'(rows_m);
-    cmd_o.full = north ? StageWidth'(rows) : fold_tiles;
-    cmd_o.tail = north ? (tiles != '0 ? StageWidth'(rows) : '0) : fold_tail;
-    cmd_o.used = north ? StageWidth'(rows) : folds > WideWidth'(1) ? fold_tiles : fold_tail;
+    cmd_o.rows = query_rows;
+    cmd_o.full = north ? rows : fold_tiles;
+    cmd_o.tail = north ? (tiles != '0 ? rows : '0) : fold_tail;
+    cmd_o.used = north ? rows : folds > WideWidth'(1) ? fold_tiles : fold_tail;
     if (cmd_o.used == '0) cmd_o.used = StageWidth'(1);
     if (pv) begin
       cmd_o.three = cmd_i.mode[ModeThree];
