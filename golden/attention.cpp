@@ -50,6 +50,19 @@ int32_t exp2_interpolated(const std::array<int32_t, 129>& x, int f) {
 }
 
 uint16_t saturate_u16(int64_t v) { return static_cast<uint16_t>(std::min<int64_t>(v, 65535)); }
+uint32_t saturate_u24(int64_t v) { return static_cast<uint32_t>(std::min<int64_t>(v, (1 << 24) - 1)); }
+
+// The sum over tokens of byte `index` of the numerator times v.
+template <typename Numerator>
+std::vector<int32_t> pv_plane(std::span<const Numerator> numerators, int index, std::span<const int8_t> v,
+                              size_t head_dim) {
+  std::vector<int32_t> sum(head_dim);
+  for (size_t t = 0; t < numerators.size(); ++t) {
+    const auto byte = static_cast<int32_t>(numerators[t] >> (8 * index) & 255U);
+    for (size_t d = 0; d < head_dim; ++d) sum[d] += byte * v[t * head_dim + d];
+  }
+  return sum;
+}
 
 }  // namespace
 
@@ -115,14 +128,14 @@ void softmax_maximum(std::span<const int32_t> scores, SoftmaxState& state) {
 int32_t exp2_table(int f) { return exp2_interpolated(exp2_entries(), f); }
 
 void softmax_numerators(std::span<const int32_t> scores, std::span<const Scale> v_scales, int eref,
-                        SoftmaxState& state, std::span<uint16_t> numerators) {
+                        SoftmaxState& state, std::span<uint32_t> numerators) {
   const auto& table = exp2_entries();
   for (size_t t = 0; t < scores.size(); ++t) {
     const int32_t u = 4096 * state.max - scores[t];
     const int k = u >> 12;
     const int32_t y = exp2_interpolated(table, u & 4095);
     state.sum += saturate_u16(rsh(y, k + 1));
-    numerators[t] = saturate_u16(rsh(int64_t{y} * v_scales[t].m, k + 17 + eref - v_scales[t].e));
+    numerators[t] = saturate_u24(rsh(int64_t{y} * v_scales[t].m, k + 9 + eref - v_scales[t].e));
   }
 }
 
@@ -164,17 +177,16 @@ void consmax_numerators(std::span<const int8_t> scores, std::span<const Scale> v
 Scale consmax_factor(int eref, const ConsmaxHead& head) { return sf_pow2(head.z + eref); }
 
 void pv(std::span<const uint16_t> numerators, std::span<const int8_t> v, std::span<int32_t> o) {
-  const size_t head_dim = o.size();
-  std::vector<int32_t> lo(head_dim);
-  std::vector<int32_t> hi(head_dim);
-  for (size_t t = 0; t < numerators.size(); ++t) {
-    for (size_t d = 0; d < head_dim; ++d) {
-      const int32_t value = v[t * head_dim + d];
-      lo[d] += (numerators[t] & 255) * value;
-      hi[d] += (numerators[t] >> 8) * value;
-    }
-  }
-  for (size_t d = 0; d < head_dim; ++d) o[d] = pv_join(lo[d], hi[d]);
+  const auto lo = pv_plane(numerators, 0, v, o.size());
+  const auto hi = pv_plane(numerators, 1, v, o.size());
+  for (size_t d = 0; d < o.size(); ++d) o[d] = pv_join(lo[d], hi[d]);
+}
+
+void pv(std::span<const uint32_t> numerators, std::span<const int8_t> v, std::span<int32_t> o) {
+  const auto lo = pv_plane(numerators, 0, v, o.size());
+  const auto mid = pv_plane(numerators, 1, v, o.size());
+  const auto hi = pv_plane(numerators, 2, v, o.size());
+  for (size_t d = 0; d < o.size(); ++d) o[d] = pv_join(lo[d], mid[d], hi[d]);
 }
 
 }  // namespace pimllm

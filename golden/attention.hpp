@@ -49,9 +49,10 @@ int32_t softmax_score(int32_t acc, Scale ks);
 void softmax_maximum(std::span<const int32_t> scores, SoftmaxState& state);
 // 2^17 * 2^(-f/4096) for f in [0, 4096).
 int32_t exp2_table(int f);
-// Numerators relative to state.max, which covers all scores; their probabilities are added to state.sum.
+// Numerators of 24 bits relative to state.max, which covers all scores; their probabilities are added to
+// state.sum.
 void softmax_numerators(std::span<const int32_t> scores, std::span<const Scale> v_scales, int eref,
-                        SoftmaxState& state, std::span<uint16_t> numerators);
+                        SoftmaxState& state, std::span<uint32_t> numerators);
 // The output factor F.
 Scale softmax_factor(const SoftmaxState& state, int eref);
 
@@ -72,10 +73,14 @@ Scale consmax_factor(int eref, const ConsmaxHead& head);
 
 // --- PV ---
 
-// The two byte planes' accumulators joined: O = sat32(rsh(hi * 256 + lo, 4)).
+// The accumulators of two (ConSMax) or three (exact softmax) byte planes joined, lowest first: O.
 constexpr int32_t pv_join(int32_t lo, int32_t hi) { return sat32(rsh(int64_t{hi} * 256 + lo, 4)); }
-// O for a V of [tokens][head_dim].
+constexpr int32_t pv_join(int32_t lo, int32_t mid, int32_t hi) {
+  return sat32(rsh((int64_t{hi} * 256 + mid) * 256 + lo, 12));
+}
+// O for a V of [tokens][head_dim], from ConSMax's 16-bit and from softmax's 24-bit numerators.
 void pv(std::span<const uint16_t> numerators, std::span<const int8_t> v, std::span<int32_t> o);
+void pv(std::span<const uint32_t> numerators, std::span<const int8_t> v, std::span<int32_t> o);
 // att with 16 fraction bits from O and the output factor F.
 constexpr int32_t attention_value(int32_t o, Scale f) { return sat32(scale_to_fixed(o, sf_shift(f, 4), 16)); }
 

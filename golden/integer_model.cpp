@@ -161,13 +161,11 @@ void IntegerModel::observe_i32(std::string_view name, int layer, std::span<const
   if (!observer_) return;
   const size_t n = values.size() / tokens;
   for (size_t t = 0; t < tokens; ++t) {
-    observer_({name,
-               layer,
-               position_ + static_cast<int>(t),
-               {},
-               {},
-               values.subspan(t * n, n),
-               scales.size() <= 1 ? scales : scales.subspan(t, 1)});
+    observer_({.name = name,
+               .layer = layer,
+               .position = position_ + static_cast<int>(t),
+               .i32 = values.subspan(t * n, n),
+               .scales = scales.size() <= 1 ? scales : scales.subspan(t, 1)});
   }
 }
 
@@ -176,13 +174,11 @@ void IntegerModel::observe_rows(std::string_view name, int layer, const Rows& ro
   const size_t tokens = rows.s.size() / scales_per_token;
   const size_t n = rows.q.size() / tokens;
   for (size_t t = 0; t < tokens; ++t) {
-    observer_({name,
-               layer,
-               position_ + static_cast<int>(t),
-               std::span(rows.q).subspan(t * n, n),
-               {},
-               {},
-               std::span(rows.s).subspan(t * scales_per_token, scales_per_token)});
+    observer_({.name = name,
+               .layer = layer,
+               .position = position_ + static_cast<int>(t),
+               .q8 = std::span(rows.q).subspan(t * n, n),
+               .scales = std::span(rows.s).subspan(t * scales_per_token, scales_per_token)});
   }
 }
 
@@ -249,17 +245,19 @@ void IntegerModel::attend(int layer, size_t tokens) {
   const size_t width = heads * head_dim;
   att_.resize(tokens * width);
   std::vector<int32_t> acc(tokens * keys);
-  std::vector<uint8_t> lo(tokens * keys);
-  std::vector<uint8_t> hi(tokens * keys);
-  std::vector<int32_t> o_lo(tokens * head_dim);
-  std::vector<int32_t> o_hi(tokens * head_dim);
+  // Byte planes of the numerators and their products with V, lowest first.
+  const size_t planes = softmax ? 3 : 2;
+  std::vector<std::vector<uint8_t>> plane(planes, std::vector<uint8_t>(tokens * keys));
+  std::vector<std::vector<int32_t>> o(planes, std::vector<int32_t>(tokens * head_dim));
   std::vector<int32_t> scores(keys);
   std::vector<int8_t> scores8(keys);
-  std::vector<uint16_t> numerators(keys);
+  std::vector<uint16_t> numerators16(keys);  // ConSMax
+  std::vector<uint32_t> numerators24(keys);
   std::vector<Scale> factors(tokens);
   // Of the whole token, for the observer only: [tokens][heads][position + 1].
   std::vector<std::vector<int32_t>> all_scores(observer_ ? tokens : 0);
-  std::vector<std::vector<uint16_t>> all_numerators(observer_ ? tokens : 0);
+  std::vector<std::vector<uint16_t>> all16(observer_ ? tokens : 0);
+  std::vector<std::vector<uint32_t>> all24(observer_ ? tokens : 0);
   std::vector<std::vector<Scale>> all_factors(observer_ ? tokens : 0);
   const int t_count = static_cast<int>(tokens);
   const int key_count = static_cast<int>(keys);
@@ -273,7 +271,7 @@ void IntegerModel::attend(int layer, size_t tokens) {
       const auto sv = std::span<const Scale>(head.sv).first(n);
       const int eref = head.eref[n - 1];
       const int32_t* row = acc.data() + t * keys;
-      const auto numerator = std::span(numerators).first(n);
+      const auto numerator = std::span(numerators24).first(n);
       if (softmax) {
         for (size_t i = 0; i < n; ++i) scores[i] = softmax_score(row[i], sf_mul(sq, head.sk[i]));
         const auto score = std::span<const int32_t>(scores).first(n);
@@ -287,34 +285,49 @@ void IntegerModel::attend(int layer, size_t tokens) {
           scores[i] = scores8[i];
         }
         const ConsmaxHead& consmax = model_->layers[to_size(layer)].consmax[h];
-        consmax_numerators(std::span<const int8_t>(scores8).first(n), sv, eref, consmax, numerator);
+        consmax_numerators(std::span<const int8_t>(scores8).first(n), sv, eref, consmax,
+                           std::span(numerators16).first(n));
+        std::copy_n(numerators16.begin(), n, numerator.begin());
         factors[t] = consmax_factor(eref, consmax);
       }
-      for (size_t i = 0; i < n; ++i) {
-        lo[t * keys + i] = static_cast<uint8_t>(numerator[i] & 255U);
-        hi[t * keys + i] = static_cast<uint8_t>(numerator[i] >> 8);
+      for (size_t p = 0; p < planes; ++p) {
+        for (size_t i = 0; i < n; ++i)
+          plane[p][t * keys + i] = static_cast<uint8_t>(numerator[i] >> (8 * p) & 255U);
       }
       if (observer_) {
         all_scores[t].insert(all_scores[t].end(), scores.begin(),
                              scores.begin() + static_cast<std::ptrdiff_t>(n));
-        all_numerators[t].insert(all_numerators[t].end(), numerator.begin(), numerator.end());
+        if (softmax) {
+          all24[t].insert(all24[t].end(), numerator.begin(), numerator.end());
+        } else {
+          all16[t].insert(all16[t].end(), numerators16.begin(),
+                          numerators16.begin() + static_cast<std::ptrdiff_t>(n));
+        }
         all_factors[t].push_back(factors[t]);
       }
     }
-    gemm_u8i8(t_count, c.head_dim, key_count, lo.data(), keys, head.v.data(), context, o_lo.data(), head_dim);
-    gemm_u8i8(t_count, c.head_dim, key_count, hi.data(), keys, head.v.data(), context, o_hi.data(), head_dim);
+    for (size_t p = 0; p < planes; ++p) {
+      gemm_u8i8(t_count, c.head_dim, key_count, plane[p].data(), keys, head.v.data(), context, o[p].data(),
+                head_dim);
+    }
     for (size_t t = 0; t < tokens; ++t) {
       for (size_t d = 0; d < head_dim; ++d) {
         const size_t i = t * head_dim + d;
-        att_[t * width + h * head_dim + d] = attention_value(pv_join(o_lo[i], o_hi[i]), factors[t]);
+        const int32_t joined = softmax ? pv_join(o[0][i], o[1][i], o[2][i]) : pv_join(o[0][i], o[1][i]);
+        att_[t * width + h * head_dim + d] = attention_value(joined, factors[t]);
       }
     }
   }
   if (!observer_) return;
   for (size_t t = 0; t < tokens; ++t) {
     const int position = position_ + static_cast<int>(t);
-    observer_({"scores", layer, position, {}, {}, all_scores[t], {}});
-    observer_({"numerators", layer, position, {}, all_numerators[t], {}, all_factors[t]});
+    observer_({.name = "scores", .layer = layer, .position = position, .i32 = all_scores[t]});
+    observer_({.name = "numerators",
+               .layer = layer,
+               .position = position,
+               .u16 = all16[t],
+               .u24 = all24[t],
+               .scales = all_factors[t]});
   }
 }
 
@@ -405,14 +418,11 @@ void IntegerModel::chunk(std::span<const int32_t> tokens, size_t first) {
   if (!observer_) return;
   for (size_t t = 0; t < heads; ++t) {
     const int position = position_ + static_cast<int>(first + t);
-    observer_({"output_norm",
-               -1,
-               position,
-               std::span(rows.q).subspan(t * d, d),
-               {},
-               {},
-               std::span(rows.s).subspan(t, 1)});
-    observer_({"logits", -1, position, {}, {}, logits.subspan(t * vocab, vocab), {}});
+    observer_({.name = "output_norm",
+               .position = position,
+               .q8 = std::span(rows.q).subspan(t * d, d),
+               .scales = std::span(rows.s).subspan(t, 1)});
+    observer_({.name = "logits", .position = position, .i32 = logits.subspan(t * vocab, vocab)});
   }
 }
 

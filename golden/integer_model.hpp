@@ -61,16 +61,17 @@ struct QuantizedModel {
   QuantizedNorm output_norm;
 };
 
-// One named tensor of one token. Exactly one of q8, u16, i32 has values; golden/README.md lists the names and
-// shapes.
+// One named tensor of one token. Exactly one of q8, u16, u24, i32 has values; golden/README.md lists the
+// names and shapes.
 struct ObservedTensor {
   std::string_view name;  // without the layer: "attn_norm", "q", ...
   int layer = -1;         // -1 outside the layers
   int position = 0;
-  std::span<const int8_t> q8;
-  std::span<const uint16_t> u16;
-  std::span<const int32_t> i32;
-  std::span<const Scale> scales;
+  std::span<const int8_t> q8{};
+  std::span<const uint16_t> u16{};
+  std::span<const uint32_t> u24{};
+  std::span<const int32_t> i32{};
+  std::span<const Scale> scales{};
 };
 using Observer = std::function<void(const ObservedTensor&)>;
 

@@ -170,22 +170,24 @@ class PlainModel {
           eref = next_eref(eref, sv.back());
           rows.insert(rows.end(), v_[kv][t].q.begin(), v_[kv][t].q.end());
         }
-        std::vector<uint16_t> numerators(scores.size());
+        std::vector<int32_t> o(head_dim);
         Scale f;
         if (c.normalizer == Normalizer::kSoftmax) {
+          std::vector<uint32_t> numerators(scores.size());
           SoftmaxState state;
           softmax_maximum(scores, state);
           softmax_numerators(scores, sv, eref, state, numerators);
           f = softmax_factor(state, eref);
+          pv(numerators, rows, o);
         } else {
+          std::vector<uint16_t> numerators(scores.size());
           const ConsmaxHead head = consmax_head(w.consmax_ln_c[h]);
           for (size_t t = 0; t < scores.size(); ++t) {
             numerators[t] = consmax_numerator(scores[t], sv[t], eref, head);
           }
           f = consmax_factor(eref, head);
+          pv(numerators, rows, o);
         }
-        std::vector<int32_t> o(head_dim);
-        pv(numerators, rows, o);
         for (const int32_t value : o) att.push_back(attention_value(value, f));
       }
       const Quantized a = c.sub_norms ? norm(att, sf_pow2(-16), w.attn_sub_norm) : quant(att, sf_pow2(-16));
@@ -364,8 +366,11 @@ TEST(IntegerModel, ObserverSeesEveryTensor) {
   IntegerModel model(weights);
   std::map<std::string, size_t, std::less<>> seen;
   model.set_observer([&](const ObservedTensor& t) {
-    EXPECT_EQ((t.q8.empty() ? 0 : 1) + (t.u16.empty() ? 0 : 1) + (t.i32.empty() ? 0 : 1), 1) << t.name;
-    seen[fmt::format("{}.{}", t.layer, t.name)] = t.q8.size() + t.u16.size() + t.i32.size();
+    EXPECT_EQ(
+        (t.q8.empty() ? 0 : 1) + (t.u16.empty() ? 0 : 1) + (t.u24.empty() ? 0 : 1) + (t.i32.empty() ? 0 : 1),
+        1)
+        << t.name;
+    seen[fmt::format("{}.{}", t.layer, t.name)] = t.q8.size() + t.u16.size() + t.u24.size() + t.i32.size();
     EXPECT_EQ(t.position, model.position());
   });
   model.step(1);

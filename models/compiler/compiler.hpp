@@ -44,7 +44,8 @@ struct CompiledProgram {
   isa::Symbols symbols;
 };
 
-enum class ElementType { kInt8, kUint16, kInt32 };
+// kUint24: bits 23:8, then 7:0, each in the half words of a tile of C elements.
+enum class ElementType { kInt8, kUint16, kUint24, kInt32 };
 
 // Where a tensor of the integer golden model (golden/README.md) lies once instruction `pc` of the step
 // program is done.
@@ -53,7 +54,7 @@ struct TensorTap {
     kPlain,       // element i at address + order[i] (or + i) elements
     kOpenK,       // element d of a kv head in its open tile's row d, column pos mod C (see kv_home)
     kOpenV,       // in row pos mod C of the open tile
-    kNumerators,  // head `head`: token t is element t of half words from `address`
+    kNumerators,  // head `head`: token t is element t from `address`
   };
   Kind kind = Kind::kPlain;
   std::string name;

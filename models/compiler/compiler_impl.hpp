@@ -31,6 +31,8 @@ inline constexpr int kNormWords = 3;
 inline constexpr uint8_t kModeNorth = 1;
 inline constexpr uint8_t kModeOpen = 4;
 inline constexpr uint8_t kModeAccumulate = 2;
+inline constexpr uint8_t kModeThreePlanes = 0x20;  // PV
+inline constexpr uint8_t kModeJoinThree = 1;
 inline constexpr uint8_t kModeSpaceScr = 1;
 inline constexpr uint8_t kModeSpaceKvs = 2;
 inline constexpr uint8_t kModeSpaceScl = 3;
@@ -187,9 +189,15 @@ class Compiler {
 
   bool layer_norm() const { return c_.norm == NormKind::kLayer; }
   bool consmax() const { return c_.normalizer == Normalizer::kConsmax; }
+  // SCR half words of a tile's numerators; byte planes of PV; half words of a head's planes.
+  int tile_numerators() const { return consmax() ? 1 : 2; }
+  int planes() const { return consmax() ? 2 : 3; }
+  int head_planes() const { return 2 * planes() * chunks_; }
   int norm_words(int words) const { return layer_norm() ? 2 * words : words; }
   uint8_t norm_mode() const { return layer_norm() ? 1 : 0; }
   uint8_t head_mode() const { return static_cast<uint8_t>(log2_exact(head_chunks_) << 4); }
+  uint8_t pv_mode() const { return consmax() ? 0 : kModeThreePlanes; }
+  uint8_t join_mode() const { return static_cast<uint8_t>(head_mode() | (consmax() ? 0 : kModeJoinThree)); }
 
   const ModelWeights& w_;
   const ModelConfig& c_;

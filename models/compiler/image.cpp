@@ -39,6 +39,8 @@ std::string_view type_name(ElementType type) {
       return "int8";
     case ElementType::kUint16:
       return "uint16";
+    case ElementType::kUint24:
+      return "uint24";
     default:
       return "int32";
   }

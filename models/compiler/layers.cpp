@@ -285,7 +285,7 @@ void Compiler::softmax(Instruction in, int query, int index, int scores, int num
   const size_t pc = emit(in);
   TensorTap& t =
       tap("numerators", pc, Space::kScr, static_cast<uint64_t>(numerators) * static_cast<uint64_t>(2 * cols_),
-          ElementType::kUint16);
+          consmax() ? ElementType::kUint16 : ElementType::kUint24);
   t.kind = TensorTap::Kind::kNumerators;
   t.per_layer = true;
   t.head = query;
@@ -325,7 +325,7 @@ void Compiler::kv_store() {
 void Compiler::join_and_project(const TokenPlaces& t, int index, uint8_t wait) {
   size_t pc = emit({.opcode = Opcode::kJoin,
                     .wait0 = wait,
-                    .mode = head_mode(),
+                    .mode = join_mode(),
                     .count = static_cast<uint16_t>(att_words_),
                     .a0 = a(0, t.planes),
                     .a2 = a(0, t.att),

@@ -211,8 +211,8 @@ void Compiler::allocate_scratchpad(int tokens) {
   scr_q_words_ = ceil_div(c_.heads * head_dim_, h_.scr_bytes());
   scr_q_ = 2 * scr.take(tokens * scr_q_words_);
   scr_scores_ = 2 * scr.take(score_heads * l_->max_tiles);
-  scr_num_ = 2 * scr.take(ceil_div(score_heads * l_->max_tiles, 2));
-  scr_planes_ = 2 * scr.take(tokens * c_.heads * 2 * chunks_);
+  scr_num_ = 2 * scr.take(ceil_div(score_heads * l_->max_tiles * tile_numerators(), 2));
+  scr_planes_ = 2 * scr.take(tokens * c_.heads * planes() * chunks_);
   if (step) {
     scr.rewind(0);  // the LM head runs when no attention does
     scr_head_q_ = 2 * scr.take(ceil_div(head_dims_, h_.scr_bytes()));
@@ -276,7 +276,7 @@ TokenPlaces Compiler::token(int index) const {
   t.s_h = scalar + 3;
   t.s_h8 = scalar + 4;
   t.q = scr_q_ + 2 * index * scr_q_words_;
-  t.planes = scr_planes_ + index * c_.heads * 4 * chunks_;
+  t.planes = scr_planes_ + index * c_.heads * head_planes();
   return t;
 }
 

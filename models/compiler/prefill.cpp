@@ -68,11 +68,13 @@ void Compiler::prefill_attention() {
                                      static_cast<int64_t>(l_->kv_scale_offset))});
   }
 
-  // Scores of query head h and token i: (h * tokens + i) * max_tiles words; numerators alike in half words.
+  // Scores of query head h and token i: (h * tokens + i) * max_tiles words; numerators alike.
   const auto scores = [&](int query, int i) {
     return scr_scores_ + 2 * (query * tokens_ + i) * l_->max_tiles;
   };
-  const auto numerators = [&](int query, int i) { return scr_num_ + (query * tokens_ + i) * l_->max_tiles; };
+  const auto numerators = [&](int query, int i) {
+    return scr_num_ + (query * tokens_ + i) * tile_numerators() * l_->max_tiles;
+  };
   const auto array = [&](int item) {
     const int head = item % c_.kv_heads;
     const bool is_v = item >= c_.kv_heads;
@@ -89,7 +91,8 @@ void Compiler::prefill_attention() {
                      .s2 = {r(is_v ? "pv_strides" : "qk_strides"), 0}};
       if (is_v) {
         in.a0 = a(0, numerators(query, 0));
-        in.a2 = a(0, scr_planes_ + query * 4 * chunks_);
+        in.mode |= pv_mode();
+        in.a2 = a(0, scr_planes_ + query * head_planes());
         in.s0 = sc(0, chunks_);
       } else {
         in.a0 = a(0, scr_q_ + query * head_dim_ / (2 * cols_));
@@ -163,7 +166,7 @@ void Compiler::build_prefill() {
            static_cast<int64_t>(tokens_);
   };
   li(r("qk_strides"), strides(2 * l_->max_tiles, 2 * scr_q_words_));
-  li(r("pv_strides"), strides(c_.heads * 4 * chunks_, l_->max_tiles));
+  li(r("pv_strides"), strides(c_.heads * head_planes(), tile_numerators() * l_->max_tiles));
   load_states_and_constants();
   p.comment(
       "tokens, full tiles in memory, words of their scales, is the open tile full after this block (0)");

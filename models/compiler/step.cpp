@@ -65,7 +65,7 @@ void Compiler::step_registers() {
   };
   if (batch_heads_ > 1) {
     li(r("qk_strides"), strides(2 * l_->max_tiles, head_dim_ / (2 * cols_)));
-    li(r("pv_strides"), strides(4 * chunks_, l_->max_tiles));
+    li(r("pv_strides"), strides(head_planes(), tile_numerators() * l_->max_tiles));
   } else if (north_) {
     li(r("qk_strides"), 1);  // one query row
     li(r("pv_strides"), 1);
@@ -140,6 +140,7 @@ void Compiler::kv_compute(int item) {
       in.opcode = is_v ? Opcode::kPv : Opcode::kQk;
       in.mode = batch_mode;
       if (part.open) in.mode |= kModeOpen;
+      if (is_v) in.mode |= pv_mode();
       if (is_v && !part.first) in.mode |= kModeAccumulate;
       if (part.tokens != 0) {
         in.mode |= isa::kModeCountRegister;
@@ -148,8 +149,8 @@ void Compiler::kv_compute(int item) {
         count(in, l_->slot_tiles * cols_);
       }
       if (is_v) {
-        in.a0 = a(part.offset, scr_num_ + in_set * l_->max_tiles);
-        in.a2 = a(0, scr_planes_ + query * 4 * chunks_);
+        in.a0 = a(part.offset, scr_num_ + in_set * tile_numerators() * l_->max_tiles);
+        in.a2 = a(0, scr_planes_ + query * head_planes());
         in.s0 = sc(0, chunks_);
       } else {
         in.a0 = a(0, scr_q_ + query * head_dim_ / (2 * cols_));
@@ -205,7 +206,7 @@ void Compiler::kv_compute(int item) {
     };
     const auto next = [&] {
       p.addi(tiles_at, tiles_at, int64_t{l_->slot_tiles} * head_dim_ * cols_);
-      p.addi(at, at, (is_v ? 1 : 2) * l_->slot_tiles);
+      p.addi(at, at, (is_v ? tile_numerators() : 2) * l_->slot_tiles);
     };
     p.comment(fmt::format("{} of kv head {} in segments", is_v ? "PV" : "QK", head));
     p.addi(
@@ -247,7 +248,7 @@ void Compiler::kv_compute(int item) {
       semaphores.sig1 = s("scales_free");
     }
     softmax(semaphores, head * query_group_ + i, 0, scr_scores_ + in_set * 2 * l_->max_tiles,
-            scr_num_ + in_set * l_->max_tiles, {r("kvs_smx"), 0});
+            scr_num_ + in_set * tile_numerators() * l_->max_tiles, {r("kvs_smx"), 0});
   }
   if (l_->scale_buffers > 1) {
     p.addi(r("kvs_smx"), r("kvs_smx"), kvs_buffer_);

@@ -76,7 +76,7 @@ constexpr std::array kShapes = {
           .s2 = "strides"},
     Shape{.opcode = Opcode::kPv,
           .count = true,
-          .modes = kCountFlag | 31,
+          .modes = kCountFlag | 63,
           .a0 = "num",
           .a1 = "row",
           .a2 = "out",
@@ -119,7 +119,7 @@ constexpr std::array kShapes = {
           .s0 = "scale",
           .s1 = "matrix",
           .s2 = "to_scale"},
-    Shape{.opcode = Opcode::kJoin, .count = true, .modes = 0x70, .a0 = "planes", .a2 = "att", .s0 = "factor"},
+    Shape{.opcode = Opcode::kJoin, .count = true, .modes = 0x71, .a0 = "planes", .a2 = "att", .s0 = "factor"},
     Shape{.opcode = Opcode::kResadd,
           .count = true,
           .modes = 1,
@@ -310,6 +310,7 @@ std::string mode_text(Opcode opcode, uint8_t mode) {
       if ((mode & 2) != 0) add("accumulate");
       if ((mode & 4) != 0) add("open");
       if ((mode >> 3 & 3) != 0) add(fmt::format("heads={}", 1 << (mode >> 3 & 3)));
+      if ((mode & 0x20) != 0) add("planes=3");
       break;
     case Opcode::kSoftmax:
     case Opcode::kSmaxscan:
@@ -331,6 +332,7 @@ std::string mode_text(Opcode opcode, uint8_t mode) {
     }
     case Opcode::kJoin:
       add(fmt::format("head_chunks={}", 1 << (mode >> 4)));
+      if ((mode & 1) != 0) add("planes=3");
       break;
     case Opcode::kResadd:
       if ((mode & 1) != 0) add("bias");

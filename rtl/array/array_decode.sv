@@ -30,6 +30,7 @@ module array_decode
   localparam int unsigned ModeAccumulate = 1;
   localparam int unsigned ModeOpen = 2;
   localparam int unsigned ModeHeads = 3;
+  localparam int unsigned ModeThree = 5;
 
   logic pv, north;
   logic [HeadLgWidth-1:0] lg_heads;
@@ -38,12 +39,20 @@ module array_decode
   logic [LgWidth-1:0] lg_ch;
   logic ch_legal;
   logic [AddrWidth-1:0] rows_m;
+  logic [StageWidth-1:0] query_rows, rows;
+  logic [PlaneWidth-1:0] plane_last;
+  logic in_rows;
   logic unused;
 
   assign pv = cmd_i.opcode == isa_pkg::OpPv;
   assign north = cmd_i.mode[ModeNorth];
   assign rows_m = cmd_i.s2[15:0];
-  assign unused = ^{cmd_i.pc, cmd_i.pos, cmd_i.mode[6:5]};
+  // North PV of few query rows: row p * m + i of a sweep is plane p of query row i.
+  assign plane_last = cmd_i.mode[ModeThree] ? PlaneWidth'(2) : PlaneWidth'(1);
+  assign in_rows = pv && north && rows_m <= (cmd_i.mode[ModeThree] ? AddrWidth'(ArrayRows / 3) : AddrWidth'(ArrayRows / 2));
+  assign query_rows = StageWidth'(rows_m);
+  assign rows = !in_rows ? query_rows : cmd_i.mode[ModeThree] ? query_rows + (query_rows << 1) : query_rows << 1;
+  assign unused = ^{cmd_i.pc, cmd_i.pos, cmd_i.mode[6]};
 
   always_comb begin
     lg_heads = north ? '0 : cmd_i.mode[ModeHeads+:HeadLgWidth];
@@ -79,21 +88,25 @@ module array_decode
     cmd_o.dst_stride = cmd_i.s2[33+:AddrWidth-1];
     cmd_o.base = cmd_i.a1[AddrWidth-1:0];
     cmd_o.open_base = cmd_i.s1;
-    cmd_o.full = north ? StageWidth'(rows_m) : fold_tiles;
-    cmd_o.tail = north ? (tiles != '0 ? StageWidth'(rows_m) : '0) : fold_tail;
-    cmd_o.used = north ? StageWidth'(rows_m) : folds > WideWidth'(1) ? fold_tiles : fold_tail;
+    cmd_o.rows = query_rows;
+    cmd_o.full = north ? rows : fold_tiles;
+    cmd_o.tail = north ? (tiles != '0 ? rows : '0) : fold_tail;
+    cmd_o.used = north ? rows : folds > WideWidth'(1) ? fold_tiles : fold_tail;
     if (cmd_o.used == '0) cmd_o.used = StageWidth'(1);
     if (pv) begin
+      cmd_o.three = cmd_i.mode[ModeThree];
+      if (in_rows) cmd_o.row_plane_last = plane_last;
+      else cmd_o.plane_last = plane_last;
       cmd_o.lg_chunks = lg_ch > LgWidth'(LgBanks) ? LgWidth'(LgBanks) : lg_ch;
       cmd_o.lg_passes = lg_ch - cmd_o.lg_chunks;
       cmd_o.tile_rows = cmd_i.s0 << (LgCols - LgBanks);
-      cmd_o.sweeps = north ? cmd_i.s0 << 1 : CountWidth'(2) << cmd_o.lg_passes;
+      cmd_o.sweeps = north ? cmd_i.s0 : CountWidth'(1) << cmd_o.lg_passes;
       cmd_o.segments = north ? CountWidth'(tiles) : CountWidth'(folds);
       if (tiles == '0) cmd_o.segments = CountWidth'(1);
       cmd_o.steps = north ? CountWidth'(ArrayCols) : CountWidth'(ArrayCols / GroupBanks) << cmd_o.lg_chunks;
       cmd_o.blocks = north ? CountWidth'(1) : CountWidth'(TileBlocks);
       sweep_blocks = {1'b0, cmd_o.segments} << (north ? 0 : $clog2(TileBlocks));
-      // North feed loads one plane at a time, so a slot is never good for another sweep.
+      // North feed loads one plane of a tile at a time, so a slot is never good for another sweep.
       cmd_o.keep = !north && sweep_blocks <= WideWidth'(2);
     end else begin
       cmd_o.tile_rows = cmd_i.s0 >> LgBanks;

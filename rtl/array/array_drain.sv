@@ -65,22 +65,25 @@ module array_drain
   logic push_accumulate_q;
 
   // ---- Capture: position in the instruction, tree ----
+  logic [PlaneWidth-1:0] plane_q;
   logic [CountWidth-1:0] sweep_q;
   logic [StageWidth-1:0] head_q, captured_q;
-  logic [CountWidth-1:0] word_q;
+  logic [CountWidth-1:0] word_q, plane_word_q;
   logic [WordAddrWidth-1:0] stride_q;
-  logic sweep_last, cap_direct, head_last, cap_last;
+  logic plane_end, sweep_last, sweep_done, cap_direct, head_last, cap_last;
   logic [StageWidth-1:0] heads, stages;
   logic [WordAddrWidth-1:0] cap_addr;
 
-  assign sweep_last = sweep_q == cmd_i.sweeps - CountWidth'(1);
-  assign heads = cmd_i.north ? cmd_i.full : StageWidth'(1) << cmd_i.lg_heads;
+  assign plane_end = sweep_q == cmd_i.sweeps - CountWidth'(1);
+  assign sweep_last = plane_end && plane_q == cmd_i.plane_last;
+  assign heads = cmd_i.north ? cmd_i.rows : StageWidth'(1) << cmd_i.lg_heads;
   assign stages = cmd_i.north ? cmd_i.full
                               : (cmd_i.pv ? cmd_i.used : sweep_last ? cmd_i.tail : cmd_i.full) << cmd_i.lg_heads;
   assign head_last = head_q == heads - StageWidth'(1);
   assign cap_last = cap_stage_i == stages - StageWidth'(1);
   assign cap_direct = cap_valid_i && (cmd_i.north || !cmd_i.pv);
-  assign cap_addr = WordAddrWidth'(cmd_i.dst) + WordAddrWidth'(word_q) + stride_q;
+  assign sweep_done = (cap_direct && cap_last) || emit_sweep_end;
+  assign cap_addr = WordAddrWidth'(cmd_i.dst) + WordAddrWidth'(word_q) + WordAddrWidth'(plane_word_q) + stride_q;
 
   // node[n + i], n = 1, 2, 4 .. GroupBanks: sum of the rows equal to i modulo n.
   lanes_t node[2*GroupBanks];
@@ -162,9 +165,19 @@ module array_drain
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
+      plane_q <= '0;
       sweep_q <= '0;
+    end else if (sweep_done) begin
+      sweep_q <= plane_end ? '0 : sweep_q + CountWidth'(1);
+      if (plane_end) plane_q <= sweep_last ? '0 : plane_q + PlaneWidth'(1);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
       head_q <= '0;
       word_q <= '0;
+      plane_word_q <= '0;
       stride_q <= '0;
     end else if (cap_direct) begin
       head_q <= head_q + StageWidth'(1);
@@ -172,14 +185,16 @@ module array_drain
       if (head_last) begin
         head_q <= '0;
         stride_q <= '0;
-        word_q <= word_q + CountWidth'(1);
+        // Planes in the rows are a sweep's words apart.
+        if (cmd_i.row_plane_last != '0 && !cap_last) begin
+          plane_word_q <= plane_word_q + cmd_i.sweeps;
+        end else begin
+          plane_word_q <= '0;
+          word_q <= word_q + CountWidth'(1);
+        end
       end
-      if (cap_last) begin
-        sweep_q <= sweep_last ? '0 : sweep_q + CountWidth'(1);
-        if (sweep_last) word_q <= '0;
-      end
+      if (cap_last && sweep_last) word_q <= '0;
     end else if (emit_sweep_end) begin
-      sweep_q <= sweep_last ? '0 : sweep_q + CountWidth'(1);
       word_q <= sweep_last ? '0 : word_q + (CountWidth'(1) << cmd_i.lg_chunks);
     end else if (emit_head_end) begin
       stride_q <= stride_q + WordAddrWidth'(cmd_i.dst_stride);

@@ -62,7 +62,7 @@ module array_feeder
         end else begin
           part = IndexWidth'(i);
           if (group_ctl_i.pv)
-            part = IndexWidth'(2 * (i >> group_ctl_i.lg_chunks)) | IndexWidth'(group_ctl_i.plane);
+            part = IndexWidth'(2 * (i >> group_ctl_i.lg_chunks)) | IndexWidth'(group_ctl_i.high);
           index = group_ctl_i.offset[IndexWidth-1:0] | part;
           if (GroupBanks == 1) index[IndexWidth-1] = group_ctl_i.slot;
           byte_sel = group_ctl_i.slot ? store_q[GroupBanks>1?1 : 0][index] : store_q[0][index];

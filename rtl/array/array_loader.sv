@@ -55,31 +55,38 @@ module array_loader
 
   logic [1:0][ArrayRows-1:0] claimed_q, loaded_q;
   logic slot_q, north_q;
+  logic [PlaneWidth-1:0] plane_q, plane;
   logic [CountWidth-1:0] sweep_q, segment_q, block_q, tile_q;
   logic [StageWidth-1:0] member_q, head_q, target_q;
   logic [HalfAddrWidth-1:0] stride_q;
 
   logic nothing, switching, active, take;
-  logic head_last, member_last, block_last, segment_last, sweep_last;
+  logic head_last, member_last, block_last, segment_last, plane_end, sweep_last, lowest;
   logic [StageWidth-1:0] heads, members;
   logic [CountWidth-1:0] half_block;
   logic [ArrayRows-1:0] mask;
   logic [HalfAddrWidth-1:0] half_addr;
   logic in_range;
 
-  // Loops: sweep > segment > block > member (tile of the fold) > head or query row.
+  // Loops: plane > sweep > segment > block > member (tile of the fold, or plane in the rows) > head or query row.
   always_comb begin
     heads = StageWidth'(1) << cmd_i.lg_heads;
     members = StageWidth'(1);
-    if (cmd_i.north) heads = cmd_i.full;
-    else if (cmd_i.pv) members = segment_last ? cmd_i.tail : cmd_i.full;
+    if (cmd_i.north) begin
+      heads = cmd_i.rows;
+      members = StageWidth'(cmd_i.row_plane_last) + StageWidth'(1);
+    end else if (cmd_i.pv) members = segment_last ? cmd_i.tail : cmd_i.full;
   end
 
   assign head_last = head_q == heads - StageWidth'(1);
   assign member_last = member_q == members - StageWidth'(1);
   assign block_last = block_q == cmd_i.blocks - CountWidth'(1);
   assign segment_last = segment_q == cmd_i.segments - CountWidth'(1);
-  assign sweep_last = cmd_i.keep || sweep_q == cmd_i.sweeps - CountWidth'(1);
+  // What is kept is loaded once: of three planes the lowest, then the others, which share a half word.
+  assign plane_end = cmd_i.keep || sweep_q == cmd_i.sweeps - CountWidth'(1);
+  assign sweep_last = plane_end && plane_q == (cmd_i.keep ? PlaneWidth'(cmd_i.three) : cmd_i.plane_last);
+  assign plane = cmd_i.north ? plane_q + member_q[PlaneWidth-1:0] : plane_q;
+  assign lowest = cmd_i.three && plane == '0;
 
   always_comb begin
     mask = '0;
@@ -90,7 +97,8 @@ module array_loader
   end
 
   assign half_block = HalfSlot || cmd_i.north ? block_q >> 1 : block_q;
-  assign half_addr = HalfAddrWidth'(cmd_i.a0) + HalfAddrWidth'(tile_q) + HalfAddrWidth'(half_block) + stride_q;
+  assign half_addr = HalfAddrWidth'(cmd_i.a0) + (HalfAddrWidth'(tile_q) << cmd_i.three) + HalfAddrWidth'(lowest) +
+                     HalfAddrWidth'(half_block) + stride_q;
   assign in_range = half_addr < HalfAddrWidth'(2 * ScrWords);
 
   assign nothing = cmd_valid_i && cmd_i.tail == '0;  // PV over no tokens: operands are all absent
@@ -108,6 +116,7 @@ module array_loader
     if (!rst_ni) begin
       slot_q <= 1'b0;
       north_q <= 1'b0;
+      plane_q <= '0;
       sweep_q <= '0;
       segment_q <= '0;
       block_q <= '0;
@@ -116,8 +125,6 @@ module array_loader
       head_q <= '0;
       target_q <= '0;
       stride_q <= '0;
-    end else if (nothing) begin
-      if (cmd_i.keep_one) slot_q <= !slot_q;  // as the sequencer does
     end else if (take) begin
       north_q <= cmd_i.north;
       head_q <= head_q + StageWidth'(1);
@@ -127,7 +134,7 @@ module array_loader
         head_q <= '0;
         stride_q <= '0;
         member_q <= member_q + StageWidth'(1);
-        if (cmd_i.pv) tile_q <= tile_q + CountWidth'(1);
+        if (cmd_i.pv && (!cmd_i.north || member_last)) tile_q <= tile_q + CountWidth'(1);
         if (member_last) begin
           member_q <= '0;
           target_q <= '0;
@@ -142,7 +149,8 @@ module array_loader
             if (segment_last) begin
               segment_q <= '0;
               tile_q <= '0;
-              sweep_q <= sweep_last ? '0 : sweep_q + CountWidth'(1);
+              sweep_q <= plane_end ? '0 : sweep_q + CountWidth'(1);
+              if (plane_end) plane_q <= sweep_last ? '0 : plane_q + PlaneWidth'(1);
             end
           end
         end
@@ -152,7 +160,7 @@ module array_loader
 
   // The read in flight.
   logic [ArrayRows-1:0] fill_mask_q;
-  logic fill_slot_q, fill_north_q, fill_pv_q, fill_plane_q;
+  logic fill_slot_q, fill_north_q, fill_pv_q, fill_high_q;
   logic [1:0] fill_quarter_q;
 
   always_ff @(posedge clk_i) begin
@@ -162,7 +170,7 @@ module array_loader
       fill_slot_q <= slot_q;
       fill_north_q <= cmd_i.north;
       fill_pv_q <= cmd_i.pv;
-      fill_plane_q <= sweep_q >= cmd_i.sweeps >> 1;
+      fill_high_q <= plane == (cmd_i.three ? PlaneWidth'(2) : PlaneWidth'(1));
       fill_quarter_q <= {half_addr[0], block_q[0]};
     end
   end
@@ -190,7 +198,7 @@ module array_loader
       fill_data_o = fill_quarter_q[1] ? rd_data_i[HalfBytes+:HalfBytes] : rd_data_i[0+:HalfBytes];
       if (fill_north_q && fill_pv_q) begin
         for (int unsigned c = 0; c < ArrayCols; c++) begin
-          fill_data_o[c] = rd_data_i[(fill_quarter_q[1]?HalfBytes : 0)+2*c+(fill_plane_q?1 : 0)];
+          fill_data_o[c] = rd_data_i[(fill_quarter_q[1]?HalfBytes : 0)+2*c+(fill_high_q?1 : 0)];
         end
         fill_data_o[ArrayCols+:ArrayCols] = fill_data_o[0+:ArrayCols];
       end else if ((HalfSlot || fill_north_q) && fill_quarter_q[0]) begin

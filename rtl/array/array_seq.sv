@@ -36,33 +36,35 @@ module array_seq
 
   logic clear_q;
   logic slot_q;
+  logic [PlaneWidth-1:0] plane_q;
   logic [CountWidth-1:0] sweep_q, segment_q, step_q;
   logic [OffsetWidth-1:0] offset_q;
   logic [StageWidth-1:0] phase_q;
   logic [RowWidth-1:0] row_q;
 
-  logic step_last, segment_last, sweep_last, block_end, slot_next;
-  logic phase_step, phase_wrap, plane;
+  logic step_last, segment_last, plane_end, sweep_last, operand_last, block_end, slot_next;
+  logic phase_step, phase_wrap;
   logic [OffsetWidth-1:0] offset_inc, offset_next;
   logic [CountWidth-1:0] chunk, pass, load_steps;
   logic [RowWidth-1:0] base, open_base;
 
   assign step_last = step_q == cmd_i.steps - CountWidth'(1);
   assign segment_last = segment_q == cmd_i.segments - CountWidth'(1);
-  assign sweep_last = sweep_q == cmd_i.sweeps - CountWidth'(1);
+  assign plane_end = sweep_q == cmd_i.sweeps - CountWidth'(1);
+  assign sweep_last = plane_end && plane_q == cmd_i.plane_last;
+  // The last sweep on the half words loaded: of three planes, the lowest has its own.
+  assign operand_last = sweep_last || (cmd_i.three && plane_q == '0 && plane_end);
   assign phase_wrap = phase_q == (cmd_i.north ? StageWidth'(Groups - 1)
                                               : (StageWidth'(1) << cmd_i.lg_heads) - StageWidth'(1));
   // A tile (north) or a fold (banked) is a segment of PV, a sweep of QK; both have one segment a sweep or more.
   assign phase_step = step_last;
 
-  // Sweeps of PV: plane, then chunk (north) or pass (banked).
+  // Sweeps of a plane of PV: chunks (north) or passes (banked).
   always_comb begin
     chunk = '0;
     pass = '0;
-    plane = 1'b0;
     if (cmd_i.pv) begin
-      plane = sweep_q >= cmd_i.sweeps >> 1;
-      chunk = plane ? sweep_q - (cmd_i.sweeps >> 1) : sweep_q;
+      chunk = sweep_q;
       pass = cmd_i.north ? chunk >> LgBanks : chunk;
     end
     base = RowWidth'(cmd_i.base) + row_q + RowWidth'(pass);
@@ -77,7 +79,7 @@ module array_seq
     offset_next = offset_q + offset_inc;
     block_end = step_last || offset_next == (cmd_i.north ? OffsetWidth'(ArrayCols) : OffsetWidth'(SlotBytes));
     slot_next = slot_q;
-    if (block_end && (!cmd_i.keep_one || sweep_last)) slot_next = !slot_q;
+    if (block_end && cmd_i.tail != '0 && (!cmd_i.keep_one || operand_last)) slot_next = !slot_q;
   end
 
   // North feed takes the words of a tile in turn from the banks of its group, each bank starts at the base.
@@ -89,9 +91,9 @@ module array_seq
   always_comb begin
     ctl_o = '0;
     ctl_o.pv = cmd_i.pv;
-    ctl_o.plane = plane;
+    ctl_o.high = cmd_i.pv && plane_q == cmd_i.plane_last;
     ctl_o.slot = slot_q;
-    ctl_o.block_end = block_end && (!cmd_i.keep || sweep_last);
+    ctl_o.block_end = block_end && (!cmd_i.keep || operand_last);
     ctl_o.lg_chunks = cmd_i.lg_chunks;
     ctl_o.offset = offset_q;
     ctl_o.limit = cmd_i.full;
@@ -106,7 +108,7 @@ module array_seq
     addr_o.open_base = open_base[AddrWidth-1:0];
   end
 
-  assign first_o = clear_q && sweep_q == '0;
+  assign first_o = clear_q && sweep_q == '0 && plane_q == '0;
   assign clear_o = clear_q;
   assign sweep_end_o = !clear_q && step_last && segment_last;
   assign cmd_pop_o = sweep_end_o && sweep_last;
@@ -119,6 +121,7 @@ module array_seq
     if (!rst_ni) begin
       clear_q <= 1'b1;
       slot_q <= 1'b0;
+      plane_q <= '0;
       sweep_q <= '0;
       segment_q <= '0;
       step_q <= '0;
@@ -141,16 +144,14 @@ module array_seq
           segment_q <= segment_q + CountWidth'(1);
           if (segment_last) begin
             segment_q <= '0;
-            sweep_q <= sweep_q + CountWidth'(1);
+            sweep_q <= plane_end ? '0 : sweep_q + CountWidth'(1);
+            if (plane_end) plane_q <= sweep_last ? '0 : plane_q + PlaneWidth'(1);
             clear_q <= cmd_i.pv || cmd_i.north;
             if (cmd_i.pv || sweep_last) begin
               phase_q <= '0;
               row_q <= '0;
             end
-            if (sweep_last) begin
-              sweep_q <= '0;
-              clear_q <= 1'b1;
-            end
+            if (sweep_last) clear_q <= 1'b1;
           end
         end
       end

@@ -34,7 +34,7 @@ module softmax_lane
     output logic signed [12:0] ceil_o,  // exact: ceil(s / 4096)
     output logic               clip_o,  // ConSMax: the score was clamped
     output logic [15:0]        prob_o,
-    output logic [15:0]        num_o
+    output logic [23:0]        num_o    // ConSMax: 16 bits of it
 );
   import sf_pkg::*;
   import tables_pkg::*;
@@ -46,10 +46,12 @@ module softmax_lane
   localparam int LeftMost = 8;
   localparam logic signed [16:0] RightMost = 17'sd48;
   // Numerator: exponential times v is in [2^33, 2^38), so that shifts below NumLeast saturate and above NumMost give 0.
-  localparam logic signed [18:0] NumLeast = 19'sd18;
+  localparam int unsigned NumBits = 24;
+  localparam int unsigned ConBits = 16;
+  localparam logic signed [18:0] NumLeast = 19'sd10;
   localparam logic signed [18:0] NumMost = 19'sd38;
-  localparam int unsigned NumDrop = 17;  // bits of the product that no shift brings back
-  localparam logic signed [18:0] ExactPoint = 19'sd19;  // the table's 2^17 stands for 1, and 1 bit each of exp_q and v_q
+  localparam int unsigned NumDrop = 9;  // bits of the product that no shift brings back
+  localparam logic signed [18:0] ExactPoint = 19'sd11;  // table's 1: 2^17, numerator's: 2^8; exp_q, v_q: a bit each
   localparam logic signed [18:0] ConPoint = 19'sd14;  // what v lost of the product of C and the scale of v
 
   // Stages 0, 1: scale of the score.
@@ -187,7 +189,8 @@ module softmax_lane
   logic [37-NumDrop:0] np_q;
   logic [4:0] nshift8_q;
   logic nzero8_q, nover8_q;
-  logic [15:0] prob_q, num_q;
+  logic [15:0] prob_q;
+  logic [NumBits-1:0] num_q;
 
   always_ff @(posedge clk_i) begin
     logic [17:0] p;
@@ -204,11 +207,15 @@ module softmax_lane
 
   always_ff @(posedge clk_i) begin
     logic [37-NumDrop:0] n;
+    logic over;
     if (go_i && v_i[9]) begin
       n = np_q >> nshift8_q;  // one more bit behind the point
       n = (n >> 1) + (38 - NumDrop)'(n[0]);
+      over = nover8_q || n[37-NumDrop:NumBits] != '0;
       if (nzero8_q) num_q <= '0;
-      else num_q <= nover8_q || n[37-NumDrop:16] != '0 ? '1 : n[15:0];
+      else if (con_i)
+        num_q <= over || n[NumBits-1:ConBits] != '0 ? NumBits'(2 ** ConBits - 1) : n[NumBits-1:0];
+      else num_q <= over ? '1 : n[NumBits-1:0];
     end
   end
 

@@ -76,7 +76,10 @@ module softmax_unit
   localparam int unsigned RecordWords = 8;
   localparam int unsigned ScalesPerTile = 2;  // KVS words: K, then V
   localparam logic signed [15:0] MaxStart = -16'sd32768;
-  localparam logic signed [15:0] NumPoint = 16'sd16;  // the exact numerators' binary point
+  localparam logic signed [15:0] NumPoint = 16'sd16;  // binary point of the probabilities, and of O (numerics.md)
+  localparam int unsigned NumBits = 24;
+  localparam int unsigned ConBits = 16;
+  localparam int unsigned LowBits = NumBits - ConBits;  // in the upper half of an exact tile's word
   // Bits of mode.
   localparam int unsigned ModeCon = 0;
   localparam int unsigned ModeCont = 1;
@@ -156,14 +159,14 @@ module softmax_unit
     ring_tiles = cmd_tiles - 17'(open);
     cmd_bad_address = 1'b0;
     if (18'(cmd_i.a0[15:1]) + 18'(cmd_tiles) > 18'(ScrWords)) cmd_bad_address = 1'b1;
-    if (!cmd_scan && 49'(cmd_i.a1) + 49'(cmd_tiles) > 49'(2 * ScrWords)) cmd_bad_address = 1'b1;
+    if (!cmd_scan && 49'(cmd_i.a1) + (49'(cmd_tiles) << !cmd_con) > 49'(2 * ScrWords)) cmd_bad_address = 1'b1;
     if (19'(cmd_i.a2) + 19'(ScalesPerTile) * 19'(ring_tiles) > 19'(KvsWords)) cmd_bad_address = 1'b1;
     if (open && 49'(cmd_i.s2) + 49'(ScalesPerTile) > 49'(KvsWords)) cmd_bad_address = 1'b1;
     if (17'(cmd_i.s0) + 17'(RecordWords) > 17'(SclWords)) cmd_bad_address = 1'b1;
     if (!cmd_scan && 17'(cmd_i.s1) >= 17'(SclWords)) cmd_bad_address = 1'b1;
     cmd_code = isa_pkg::ErrNone;
     if (!cmd_scan && cmd_i.opcode != isa_pkg::OpSoftmax) cmd_code = isa_pkg::ErrIllegalOpcode;
-    else if (cmd_i.a0[0]) cmd_code = isa_pkg::ErrBadOperand;
+    else if (cmd_i.a0[0] || (!cmd_scan && !cmd_con && cmd_i.a1[0])) cmd_code = isa_pkg::ErrBadOperand;
     else if (cmd_bad_address) cmd_code = isa_pkg::ErrBadAddress;
     cmd_need = '0;
     cmd_need[HeadSq] = 1'b1;
@@ -253,7 +256,7 @@ module softmax_unit
   logic go_q, go_d, operands_ok, output_ok, stall_operand_q, stall_output_q;
   logic k_full_next, s_full_next, v_full_next;
   logic pass_over, push;
-  logic [1:0] held_q;  // half words in the output buffer
+  logic [1:0] held_q;  // tiles in the output buffer
   logic scan_end_q, emit_end_q, factor_end_q, ended_q;
 
   assign inject.valid = state_q == Scan || state_q == Emit;
@@ -440,18 +443,19 @@ module softmax_unit
   logic [NumStage-1:0] stage_valid;
   logic [SmxLanes-1:0] clip, scan_mask, sum_mask, num_mask;
   logic [SmxLanes-1:0][12:0] ceil;
-  logic [SmxLanes-1:0][15:0] prob, num;
+  logic [SmxLanes-1:0][15:0] prob, high;
+  logic [SmxLanes-1:0][LowBits-1:0] low;
 
   for (genvar s = 0; s < NumStage; s++) begin : gen_valid
     assign stage_valid[s] = beat_q[s].valid;
   end
 
   for (genvar l = 0; l < SmxLanes; l++) begin : gen_lane
-    logic [15:0] lane_num;
+    logic [NumBits-1:0] lane_num;
     assign scan_mask[l] = RemWidth'(l) < beat_q[ScanStage].rem;
     assign sum_mask[l] = RemWidth'(l) < beat_q[SumStage].rem;
     assign num_mask[l] = RemWidth'(l) < beat_q[NumStage].rem;
-    assign num[l] = num_mask[l] ? lane_num : '0;
+    assign {high[l], low[l]} = !num_mask[l] ? '0 : con_q ? {lane_num[ConBits-1:0], LowBits'(0)} : lane_num;
     softmax_lane u_lane (
         .clk_i,
         .go_i(go_q),
@@ -526,20 +530,28 @@ module softmax_unit
   end
 
   // ---------------------------------------------------------------------------------------------------------------------
-  // Results: numerators through a buffer of two half words, words of the head record one by one.
-  logic [HalfBits/2-1:0] low_q;
-  logic [HalfBits-1:0] out_data;
+  // Results: numerators through a buffer of two tiles, words of the head record one by one. Of an exact tile the upper
+  // 16 bits are the even half word, the lower 8 the odd one; of ConSMax there is one half word, even or odd.
+  localparam int unsigned LowWidth = LowBits * ArrayCols;
+  localparam int unsigned LowShift = ConBits;  // an element of the odd half word
+  logic [HalfBits/2-1:0] first_high_q;
+  logic [LowWidth/2-1:0] first_low_q;
+  logic [HalfBits-1:0] out_high, out_odd;
+  logic [LowWidth-1:0] out_low;
   logic out_valid, out_ready, pop;
   logic [6:3] pend_q;  // by head_e
   logic [6:3] pend_set;
   head_e pend_index;
 
   always_ff @(posedge clk_i) begin
-    if (go_q && beat_q[NumStage].valid && !beat_q[NumStage].half) low_q <= num;
+    if (go_q && beat_q[NumStage].valid && !beat_q[NumStage].half) begin
+      first_high_q <= high;
+      first_low_q <= low;
+    end
   end
 
   fifo #(
-      .Width(HalfBits),
+      .Width(HalfBits + LowWidth),
       .Depth(2)
   ) u_out (
       .clk_i,
@@ -547,17 +559,21 @@ module softmax_unit
       .clear_i(1'b0),
       .valid_i(push),
       .ready_o(out_ready),
-      .data_i({num, low_q}),
+      .data_i({high, first_high_q, low, first_low_q}),
       .valid_o(out_valid),
       .ready_i(scr_wr_gnt_i),
-      .data_o(out_data)
+      .data_o({out_high, out_low})
   );
 
   assign pop = out_valid && scr_wr_gnt_i;
   assign scr_wr_req_o = out_valid;
   assign scr_wr_addr_o = ScrAddrWidth'(out_addr_q >> 1);
-  assign scr_wr_data_o = {2{out_data}};
-  assign scr_wr_be_o = {{HalfBytes{out_addr_q[0]}}, {HalfBytes{!out_addr_q[0]}}};
+  assign scr_wr_data_o = {con_q ? out_high : out_odd, out_high};
+  assign scr_wr_be_o = {{HalfBytes{out_addr_q[0] || !con_q}}, {HalfBytes{!out_addr_q[0] || !con_q}}};
+
+  for (genvar c = 0; c < ArrayCols; c++) begin : gen_odd
+    assign out_odd[LowShift*c+:LowShift] = LowShift'(out_low[LowBits*c+:LowBits]);
+  end
 
   assign pend_set[HeadMax] = scan_end_q;
   assign pend_set[HeadSum] = scan_q ? scan_end_q : emit_end_q && !con_q;
@@ -604,7 +620,7 @@ module softmax_unit
 
   always_ff @(posedge clk_i) begin
     if (start) out_addr_q <= 17'(nxt_a1_q);
-    else if (pop) out_addr_q <= out_addr_q + 1'b1;
+    else if (pop) out_addr_q <= out_addr_q + (con_q ? 17'd1 : 17'd2);
   end
 
   assign done_o = state_q == Drain && ended_q && pend_q == '0 && held_q == '0;

@@ -96,7 +96,7 @@ module vector_check
         uses_s2 = 1'b0;
         bad_operand_o = bad_operand_o || one_group || (heads << lg) != count || scr_odd;
         bad_act = a2 + count > ActEnd;
-        bad_scr = (a0 << HalfShift) + (scr_count << 3) > ScrEnd;
+        bad_scr = (a0 << HalfShift) + (scr_count << 3) + (cmd_i.mode[0] ? scr_count << 2 : '0) > ScrEnd;
         bad_scl = bad_scl || s0 + (heads << 3) > SclEnd + end_t'(7);
       end
       isa_pkg::OpResadd: begin

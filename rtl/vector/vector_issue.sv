@@ -53,6 +53,7 @@ module vector_issue
 
     output logic                        fire_o,
     output logic                        join_o,
+    output logic                        three_o,        // with join_o
     output logic                        mean_o,
     output logic                        add_b_o,
     output logic                        add_g_o,
@@ -76,6 +77,7 @@ module vector_issue
     logic aligned;
     logic [1:0] gap;
     logic join_planes;
+    logic three_planes;
     logic sub_mean;
     logic has_b;
     logic add_g;
@@ -103,12 +105,12 @@ module vector_issue
   assign in_head = chunk & head_mask_i;
   assign head_last = in_head == head_mask_i || chunk == cmd_i.count - 16'd1;
   assign pass_end = head_last && 3'(slot_q) == heads_i - 3'd1;
-  assign from_scr = (step == StepG && pass.g_scr) || (step == StepX && pass.main_scr);
+  assign from_scr = (step == StepG && pass.g_scr) || (step == StepB && pass.b_scr) || (step == StepX && pass.main_scr);
   assign step_end = !from_scr || word_q == LastWord;
   assign chunk_end = step == StepX && step_end;
 
   // --- addresses ---
-  logic [15:0] act_base, act_offset, scr_words;
+  logic [15:0] act_base, act_offset, scr_words, head_words, plane_words;
   base_e base;
   assign base = step == StepG ? pass.g_base : step == StepB ? pass.b_base : pass.main_base;
 
@@ -122,11 +124,14 @@ module vector_issue
     act_offset = chunk;
     if (step == StepX && pass.main_bytes) act_offset = chunk >> 2;
     if (step == StepG && pass.g_row) act_offset = in_head;
-    // SCR words before this chunk; planes of JOIN come in pairs, the high one second.
+    // SCR words before this chunk; a head's planes of JOIN follow each other, the lowest first.
     scr_words = ((chunk << WordShift) >> PartShift) + 16'(word_q);
+    head_words = ((chunk - in_head) << WordShift) >> PartShift;
+    plane_words = ((head_mask_i + 16'd1) << WordShift) >> PartShift;
     if (pass.join_planes) begin
-      scr_words = scr_words + (((chunk - in_head) << WordShift) >> PartShift);
-      if (step == StepG) scr_words = scr_words + (((head_mask_i + 16'd1) << WordShift) >> PartShift);
+      scr_words = scr_words + (pass.three_planes ? head_words << 1 : head_words);
+      if (step == StepG) scr_words = scr_words + (pass.three_planes ? plane_words << 1 : plane_words);
+      if (step == StepB) scr_words = scr_words + plane_words;
     end
   end
 
@@ -189,6 +194,7 @@ module vector_issue
     now.aligned = pass.aligned;
     now.gap = pass.gap;
     now.join_planes = pass.join_planes;
+    now.three_planes = pass.three_planes;
     now.sub_mean = pass.sub_mean;
     now.has_b = pass.has_b;
     now.add_g = pass.add_g;
@@ -277,6 +283,7 @@ module vector_issue
   end
 
   assign join_o = held_q.join_planes;
+  assign three_o = held_q.three_planes;
   assign mean_o = held_q.sub_mean;
   assign add_b_o = held_q.has_b;
   assign add_g_o = held_q.add_g;

@@ -12,6 +12,7 @@ module vector_lane
     input  lane_ctl_t          ctl_i,
     input  logic               cap_x_i,
     input  logic               cap_g_i,
+    input  logic               cap_b_i,
     input  logic [31:0]        act_i,
     input  logic [7:0]         byte_i,
     input  logic [31:0]        scr_i,
@@ -63,24 +64,29 @@ module vector_lane
         default: x_q <= $signed(act_i);
       endcase
     end
-    if (cap_g_i) g_q <= ctl_i.g_scr ? $signed(scr_i) : $signed(act_i);
-    if (ctl_i.cap_b) b_q <= $signed(act_i);
+    if (cap_g_i) g_q <= ctl_i.from_scr ? $signed(scr_i) : $signed(act_i);
+    if (cap_b_i) b_q <= ctl_i.from_scr ? $signed(scr_i) : $signed(act_i);
   end
 
   // --- C ---
-  // rsh(hi * 256 + lo, 4): the low bits of hi * 256 do not take part in the rounding.
+  // rsh(hi * 256 + lo, 4), or rsh(hi * 2^16 + mid * 256 + lo, 12): what a plane adds below the lowest plane's bits does
+  // not take part in the rounding.
   /* verilator lint_off UNUSEDSIGNAL */  // rounded bits are dropped
-  logic signed [32:0] low_plane;
+  logic signed [32:0] lowest;
+  logic signed [33:0] lower;
   /* verilator lint_on UNUSEDSIGNAL */
   logic signed [36:0] joined;
-  assign low_plane = 33'(x_q) + 33'sd8;
-  assign joined = 37'($signed({g_q, 4'd0})) + 37'($signed(low_plane[32:4]));
+  always_comb begin
+    lowest = 33'(x_q) + 33'sd2048;
+    lower = ctl_i.c_sel == CJoinThree ? 34'(b_q) + 34'($signed(lowest[32:8])) : 34'(x_q) + 34'sd8;
+    joined = 37'($signed({g_q, 4'd0})) + 37'($signed(lower[33:4]));
+  end
 
   always_ff @(posedge clk_i) begin
     if (ctl_i.ld_c) begin
       unique case (ctl_i.c_sel)
         CMean: c_q <= sat37(37'(x_q) - 37'(mean_i));
-        CJoin: c_q <= sat37(joined);
+        CJoin, CJoinThree: c_q <= sat37(joined);
         COther: c_q <= g1_q;
         default: c_q <= x_q;
       endcase

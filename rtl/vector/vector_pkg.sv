@@ -135,13 +135,15 @@ package vector_pkg;
     logic g_scr;
     base_e g_base;
     logic g_row;  // counted within the head
-    logic has_b;  // bias
+    logic has_b;  // bias, or middle plane
+    logic b_scr;
     base_e b_base;
     need_e need;
     logic aligned;     // fires in even cycles only, so that loops come back in odd ones
     logic [1:0] gap;   // least cycles between two fires, less one
     logic last_pass;
     logic join_planes;
+    logic three_planes;
     logic sub_mean;
     logic add_g;  // the second operand is an addend
     stage_t stage;
@@ -341,6 +343,9 @@ package vector_pkg;
         p.has_g = 1'b1;
         p.g_scr = 1'b1;
         p.join_planes = 1'b1;
+        p.three_planes = option;
+        p.has_b = option;
+        p.b_scr = 1'b1;
         p.gap = 2'd1;
         p.need = NeedSlot;
         p.stage.factor = FactorSlot;
@@ -384,10 +389,11 @@ package vector_pkg;
     endcase
   endfunction
 
-  typedef enum logic [1:0] {
+  typedef enum logic [2:0] {
     CMain,
     CMean,
     CJoin,
+    CJoinThree,
     COther
   } c_sel_e;
   typedef enum logic [1:0] {
@@ -412,8 +418,7 @@ package vector_pkg;
   // What all lanes do in a cycle: load enables of the stages and their selections.
   typedef struct packed {
     src_e x_src;
-    logic g_scr;
-    logic cap_b;
+    logic from_scr;  // second operand and addend
     logic ld_c;
     logic ld_op;  // second operand and addend, with the first beat
     c_sel_e c_sel;

@@ -169,7 +169,7 @@ module vector_unit
   end
 
   // --- issue ---------------------------------------------------------------------------------------------------------
-  logic issue_busy, en_q, en_next, init_done, fire, fire_join, fire_mean, fire_b, fire_add_g;
+  logic issue_busy, en_q, en_next, init_done, fire, fire_join, fire_three, fire_mean, fire_b, fire_add_g;
   logic [GroupIdxWidth-1:0] ready_count;
   logic cap_x, cap_g, cap_b;
   src_e cap_src;
@@ -214,6 +214,7 @@ module vector_unit
       .cap_quarter_o(cap_quarter),
       .fire_o(fire),
       .join_o(fire_join),
+      .three_o(fire_three),
       .mean_o(fire_mean),
       .add_b_o(fire_b),
       .add_g_o(fire_add_g),
@@ -389,12 +390,11 @@ module vector_unit
 
   always_comb begin
     ctl.x_src = cap_src;
-    ctl.g_scr = cap_src == SrcScr;
-    ctl.cap_b = cap_b;
+    ctl.from_scr = cap_src == SrcScr;
 
     ctl.ld_c = en_q && (fire || (second_beat && c_q.beats == BeatOther));
     ctl.ld_op = fire;
-    ctl.c_sel = !fire ? COther : fire_join ? CJoin : fire_mean ? CMean : CMain;
+    ctl.c_sel = !fire ? COther : fire_join ? (fire_three ? CJoinThree : CJoin) : fire_mean ? CMean : CMain;
     ctl.use_b = fire_b;
     ctl.add_g = fire_add_g;
 
@@ -476,7 +476,7 @@ module vector_unit
   for (genvar i = 0; i < VecLanes; i++) begin : gen_lane
     logic [31:0] scr;
     logic [7:0] octet;
-    logic cap_x_lane, cap_g_lane, here;
+    logic cap_x_lane, cap_g_lane, cap_b_lane, here;
 
     if (VecLanes > ArrayCols) begin : gen_words
       assign here = cap_src != SrcScr || cap_word == WordWidth'(i / ArrayCols);
@@ -491,6 +491,7 @@ module vector_unit
     assign octet = act_rd_data_i[8*(VecLanes*32'(cap_quarter)+i)+:8];
     assign cap_x_lane = cap_x && here;
     assign cap_g_lane = cap_g && here;
+    assign cap_b_lane = cap_b && here;
 
     vector_lane #(
         .Odd(i % 2 == 1)
@@ -499,6 +500,7 @@ module vector_unit
         .ctl_i(ctl),
         .cap_x_i(cap_x_lane),
         .cap_g_i(cap_g_lane),
+        .cap_b_i(cap_b_lane),
         .act_i(act_rd_data_i[32*i+:32]),
         .byte_i(octet),
         .scr_i(scr),

@@ -20,6 +20,7 @@ constexpr int kScoreMaxWord = 3;
 constexpr int kRecordWords = 8;
 constexpr uint8_t kModeAccumulate = 2;
 constexpr uint8_t kModeOpen = 4;
+constexpr uint8_t kModeThreePlanes = 0x20;
 
 size_t index_of(Space space) { return static_cast<size_t>(space); }
 
@@ -474,6 +475,9 @@ void Reference::array(const UnitCommand& cmd, bool pv) {
     return values;
   };
   const size_t half = 2 * cols;  // bytes of a half word
+  // PV: planes of a numerator, and half words of a tile.
+  const size_t planes = (cmd.mode & kModeThreePlanes) != 0 ? 3 : 2;
+  const size_t tile_halves = planes == 3 ? 2 : 1;
   const auto operand = [&](size_t i, size_t halves) {
     const uint64_t first = cmd.a0 + i * a_stride;
     checked(Space::kScr, (first + halves - 1) / 2, 1);
@@ -491,13 +495,8 @@ void Reference::array(const UnitCommand& cmd, bool pv) {
     write_words(Space::kScr, half_word / 2, values);
   };
 
-  std::vector<std::vector<int32_t>> low(rows), high(rows);
-  if (pv) {
-    for (size_t i = 0; i < rows; ++i) {
-      low[i].resize(dims);
-      high[i].resize(dims);
-    }
-  }
+  // Of query row i, plane p: [i * planes + p], lowest plane first.
+  std::vector<std::vector<int32_t>> sums(pv ? rows * planes : 0, std::vector<int32_t>(dims));
   for (size_t t = 0; t < tiles; ++t) {
     const auto values = tile(t);
     for (size_t i = 0; i < rows; ++i) {
@@ -510,13 +509,14 @@ void Reference::array(const UnitCommand& cmd, bool pv) {
         }
         store(cmd.a2 + i * d_stride + 2 * t, scores);
       } else {
-        const uint8_t* n = operand(i, tiles) + t * half;
-        for (size_t token = 0; token < cols; ++token) {
-          const int32_t lo = n[2 * token];
-          const int32_t hi = n[2 * token + 1];
-          for (size_t d = 0; d < dims; ++d) {
-            low[i][d] += lo * values[token * dims + d];
-            high[i][d] += hi * values[token * dims + d];
+        const uint8_t* n = operand(i, tiles * tile_halves) + t * tile_halves * half;
+        for (size_t p = 0; p < planes; ++p) {
+          // Three planes: the lowest is in the second half word.
+          const uint8_t* bytes = planes == 2 ? n + p : p == 0 ? n + half : n + p - 1;
+          auto& sum = sums[i * planes + p];
+          for (size_t token = 0; token < cols; ++token) {
+            const int32_t byte = bytes[2 * token];
+            for (size_t d = 0; d < dims; ++d) sum[d] += byte * values[token * dims + d];
           }
         }
       }
@@ -524,11 +524,11 @@ void Reference::array(const UnitCommand& cmd, bool pv) {
   }
   if (!pv) return;
   for (size_t i = 0; i < rows; ++i) {
-    for (size_t j = 0; j < chunks; ++j) {
-      store(cmd.a2 + i * d_stride + 2 * j, std::span(low[i]).subspan(j * cols, cols));
-    }
-    for (size_t j = 0; j < chunks; ++j) {
-      store(cmd.a2 + i * d_stride + 2 * (chunks + j), std::span(high[i]).subspan(j * cols, cols));
+    for (size_t p = 0; p < planes; ++p) {
+      for (size_t j = 0; j < chunks; ++j) {
+        store(cmd.a2 + i * d_stride + 2 * (p * chunks + j),
+              std::span(sums[i * planes + p]).subspan(j * cols, cols));
+      }
     }
   }
 }
@@ -559,8 +559,8 @@ void Reference::softmax(const UnitCommand& cmd, bool scan_only) {
   }
   const uint64_t record = cmd.s0;
   const Scale sq = read_scale(record);
-  std::vector<uint16_t> numerators(tiles * cols);
-  const auto used = std::span(numerators).first(tokens);
+  // Half words: ConSMax one a tile; exact softmax two, bits 23:8, then 7:0.
+  std::vector<uint16_t> halves(tiles * cols * (consmax ? 1 : 2));
   sv.resize(scan_only ? 0 : tokens);
   Scale factor;
   if (consmax) {
@@ -569,7 +569,7 @@ void Reference::softmax(const UnitCommand& cmd, bool scan_only) {
     uint64_t clips = 0;
     std::vector<int8_t> scores(tokens);
     for (size_t i = 0; i < tokens; ++i) scores[i] = consmax_score(acc[i], sf_mul(sq, sk[i]), clips);
-    consmax_numerators(scores, sv, eref, head, used);
+    consmax_numerators(scores, sv, eref, head, std::span(halves).first(tokens));
     factor = consmax_factor(eref, head);
     write_scl(record + 5, sf_pack(factor));
     write_scl(record + 6, read_scl(record + 6) + static_cast<uint32_t>(clips));
@@ -585,14 +585,23 @@ void Reference::softmax(const UnitCommand& cmd, bool scan_only) {
       return;
     }
     const int eref = sign16(read_scl(cmd.s1));
-    softmax_numerators(scores, sv, eref, state, used);
+    std::vector<uint32_t> numerators(tokens);
+    softmax_numerators(scores, sv, eref, state, numerators);
+    for (size_t i = 0; i < tokens; ++i) {
+      const size_t at = i / cols * 2 * cols + i % cols;
+      halves[at] = static_cast<uint16_t>(numerators[i] >> 8);
+      halves[at + cols] = static_cast<uint16_t>(numerators[i] & 255);
+    }
     factor = softmax_factor(state, eref);
     write_scl(record + kScoreMaxWord, static_cast<uint32_t>(state.max), 2);
     write_scl(record + 4, state.sum);
     write_scl(record + 5, sf_pack(factor));
   }
-  std::vector<uint8_t> data(numerators.size() * 2);
-  std::memcpy(data.data(), numerators.data(), data.size());
+  if (!consmax && cmd.a1 % 2 != 0) {
+    fail("softmax: expected an even half word for the numerators, found {}", cmd.a1);
+  }
+  std::vector<uint8_t> data(halves.size() * 2);
+  std::memcpy(data.data(), halves.data(), data.size());
   write_bytes(Space::kScr, (cmd.a1 & 0xFFFF) * 2 * cols, data);
 }
 
@@ -716,11 +725,16 @@ void Reference::join(const UnitCommand& cmd) {
     fail("JOIN: expected whole heads of {} chunks, found {}", head_chunks, cmd.count);
   }
   const size_t words_of = n / cols;  // of a plane
+  const size_t planes = (cmd.mode & 1) != 0 ? 3 : 2;
   std::vector<int32_t> att(size_t{cmd.count} * static_cast<size_t>(h_.vec_lanes));
   for (size_t h = 0; h < cmd.count / head_chunks; ++h) {
-    const auto planes = read_scr(cmd.a0 + h * 4 * words_of, 2 * words_of);
+    const auto sums = read_scr(cmd.a0 + h * 2 * planes * words_of, planes * words_of);
     const Scale f = read_scale(cmd.s0 + kRecordWords * h);
-    for (size_t i = 0; i < n; ++i) att[h * n + i] = attention_value(pv_join(planes[i], planes[n + i]), f);
+    for (size_t i = 0; i < n; ++i) {
+      const int32_t o =
+          planes == 3 ? pv_join(sums[i], sums[n + i], sums[2 * n + i]) : pv_join(sums[i], sums[n + i]);
+      att[h * n + i] = attention_value(o, f);
+    }
   }
   write_words(Space::kAct, cmd.a2, att);
 }

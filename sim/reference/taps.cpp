@@ -13,13 +13,19 @@ size_t element_bytes(ElementType type) {
     case ElementType::kInt8:
       return 1;
     case ElementType::kUint16:
+    case ElementType::kUint24:  // a half word of 16 bits, another of 8
       return 2;
     default:
       return 4;
   }
 }
 
-int32_t element(const std::vector<uint8_t>& bytes, size_t index, ElementType type) {
+// Element of half words of `cols` elements (kUint24), else of a plain array.
+int32_t element(const std::vector<uint8_t>& bytes, size_t index, ElementType type, size_t cols) {
+  if (type == ElementType::kUint24) {
+    const size_t high = 2 * (index / cols * 2 * cols + index % cols);
+    return (bytes[high] | bytes[high + 1] << 8) << 8 | bytes[high + 2 * cols];
+  }
   const uint8_t* p = bytes.data() + index * element_bytes(type);
   switch (type) {
     case ElementType::kInt8:
@@ -52,6 +58,7 @@ TensorComparer::TensorComparer(const CompiledModel& compiled, const ModelWeights
     Tensor& tensor = tensors_[{std::string(t.name), t.layer}];
     if (!t.q8.empty()) tensor.values.assign(t.q8.begin(), t.q8.end());
     if (!t.u16.empty()) tensor.values.assign(t.u16.begin(), t.u16.end());
+    if (!t.u24.empty()) tensor.values.assign(t.u24.begin(), t.u24.end());
     if (!t.i32.empty()) tensor.values.assign(t.i32.begin(), t.i32.end());
     tensor.scales.assign(t.scales.begin(), t.scales.end());
   });
@@ -99,7 +106,8 @@ void TensorComparer::compare(const TensorTap& tap, int layer, Reference& state) 
     case TensorTap::Kind::kNumerators:
       n = pos + 1;
       first = static_cast<size_t>(tap.head) * n;
-      flat = bytes_of(state, tap.space, base, n * size);
+      flat = bytes_of(state, tap.space, base,
+                      tap.type == ElementType::kUint24 ? (n + cols - 1) / cols * 4 * cols : n * size);
       break;
     case TensorTap::Kind::kPlain: {
       size_t last = n;
@@ -125,7 +133,7 @@ void TensorComparer::compare(const TensorTap& tap, int layer, Reference& state) 
   }
   for (size_t i = 0; i < n; ++i) {
     const size_t place = tap.kind == TensorTap::Kind::kNumerators || tap.order.empty() ? i : tap.order[i];
-    const int32_t found_value = element(flat, place, tap.type);
+    const int32_t found_value = element(flat, place, tap.type, cols);
     const int32_t expected_value = expected.values[first + i];
     if (found_value != expected_value) {
       fail("tensor {} layer {} element {}, position {}: expected {}, found {}", tap.name, layer, first + i,
@@ -139,7 +147,7 @@ void TensorComparer::compare(const TensorTap& tap, int layer, Reference& state) 
     const auto bytes =
         kv ? bytes_of(state, Space::kKvs, word * static_cast<uint64_t>(h.scr_bytes()) + 4 * token, 4)
            : bytes_of(state, Space::kScl, word * 4, 4);
-    const auto found_scale = static_cast<uint32_t>(element(bytes, 0, ElementType::kInt32));
+    const auto found_scale = static_cast<uint32_t>(element(bytes, 0, ElementType::kInt32, cols));
     const uint32_t expected_scale =
         sf_pack(expected.scales[tap.head >= 0 ? static_cast<size_t>(tap.head) : i]);
     if (found_scale != expected_scale) {

@@ -104,6 +104,7 @@ class KvPort : public Port {
 // One instruction in words.
 struct Job {
   bool pv = false, north = false, accumulate = false, open = false;
+  bool three = false;  // planes of PV
   int lg_heads = 0, rows = 1;
   int tokens = 1, size = 1;                           // dims of QK, chunks of PV
   int a0 = 0, a_stride = 0, dst = 0, dst_stride = 0;  // half words
@@ -112,7 +113,8 @@ struct Job {
   UnitCmd cmd() const {
     UnitCmd c;
     c.opcode = pv ? isa::Opcode::kPv : isa::Opcode::kQk;
-    c.mode = static_cast<uint8_t>((north ? 1 : 0) | (accumulate ? 2 : 0) | (open ? 4 : 0) | lg_heads << 3);
+    c.mode = static_cast<uint8_t>((north ? 1 : 0) | (accumulate ? 2 : 0) | (open ? 4 : 0) | lg_heads << 3 |
+                                  (three ? 32 : 0));
     c.count = static_cast<uint16_t>(tokens);
     c.a0 = static_cast<uint16_t>(a0);
     c.a1 = static_cast<uint64_t>(base);
@@ -124,10 +126,13 @@ struct Job {
     return c;
   }
   int operands() const { return north ? rows : 1 << lg_heads; }
+  int planes() const { return three ? 3 : 2; }
+  int tile_halves() const { return three ? 2 : 1; }  // half words of a tile's numerators
   std::string text() const {
-    return fmt::format("{}{}{}{} g={} m={} T={} size={} a0={} as={} dst={} ds={} base={} open={}",
-                       pv ? "PV" : "QK", north ? " north" : "", accumulate ? " acc" : "", open ? " open" : "",
-                       1 << lg_heads, rows, tokens, size, a0, a_stride, dst, dst_stride, base, open_base);
+    return fmt::format("{}{}{}{}{} g={} m={} T={} size={} a0={} as={} dst={} ds={} base={} open={}",
+                       pv ? "PV" : "QK", three ? " three" : "", north ? " north" : "",
+                       accumulate ? " acc" : "", open ? " open" : "", 1 << lg_heads, rows, tokens, size, a0,
+                       a_stride, dst, dst_stride, base, open_base);
   }
 };
 
@@ -196,12 +201,12 @@ class ArrayBench : public UnitBench<typename Config::Model> {
         }
         continue;
       }
-      for (int plane = 0; plane < 2; ++plane) {
+      for (int plane = 0; plane < job.planes(); ++plane) {
         for (int chunk = 0; chunk < job.size; ++chunk) {
           std::vector<int32_t> sum(cols, 0);
           for (int t = 0; t < tiles; ++t) {
             for (int tok = 0; tok < cols; ++tok) {
-              const int n = scr.bytes()[a + size_t(t * cols + tok) * 2 + plane];
+              const int n = scr.bytes()[a + numerator_byte(job, t, tok, plane)];
               for (int c = 0; c < cols; ++c) sum[c] += n * kv_byte(job, t, tiles, tok * job.size + chunk, c);
             }
           }
@@ -209,6 +214,13 @@ class ArrayBench : public UnitBench<typename Config::Model> {
         }
       }
     }
+  }
+
+  // Place of a byte of a numerator: 16 bits, or the upper 16 of 24 with the lower 8 in the next half word.
+  static size_t numerator_byte(const Job& job, int tile, int token, int plane) {
+    const int half = 2 * kShape.cols;
+    if (!job.three) return size_t(tile * half + 2 * token + plane);
+    return size_t(2 * tile * half + 2 * token + (plane == 0 ? half : plane - 1));
   }
 
   std::vector<int32_t> image() {
@@ -219,7 +231,8 @@ class ArrayBench : public UnitBench<typename Config::Model> {
   // The half words of operand A of one head.
   int operand_halves(const Job& job) const {
     const int cols = kShape.cols;
-    return job.pv ? (job.tokens + cols - 1) / cols : (job.size + 2 * cols - 1) / (2 * cols);
+    return job.pv ? (job.tokens + cols - 1) / cols * job.tile_halves()
+                  : (job.size + 2 * cols - 1) / (2 * cols);
   }
 
   // Zeroes the numerators of tokens that are not there.
@@ -229,7 +242,10 @@ class ArrayBench : public UnitBench<typename Config::Model> {
     for (int h = 0; h < job.operands(); ++h) {
       const size_t a = size_t(job.a0 + h * job.a_stride) * 2 * cols;
       const int end = (job.tokens + cols - 1) / cols * cols;
-      for (int t = job.tokens; t < end; ++t) scr.bytes()[a + 2 * t] = scr.bytes()[a + 2 * t + 1] = 0;
+      for (int t = job.tokens; t < end; ++t) {
+        for (int p = 0; p < job.planes(); ++p)
+          scr.bytes()[a + numerator_byte(job, t / cols, t % cols, p)] = 0;
+      }
     }
   }
 };
@@ -247,13 +263,16 @@ bool random_job(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job
   const int results = s.scr_words;  // half words: the upper half begins here
   Job job;
   job.pv = chance(rng, 0.5);
+  job.three = job.pv && chance(rng, 0.5);
   job.north = chance(rng, 0.3);
   job.accumulate = chance(rng, 0.25);
   job.open = chance(rng, 0.5);
   int lg_groups = 0;
   while ((2 << lg_groups) <= s.groups()) ++lg_groups;
   if (!job.north && chance(rng, 0.5)) job.lg_heads = uniform(rng, 0, std::min(3, lg_groups));
-  job.rows = job.north ? uniform(rng, 1, s.rows) : uniform(rng, 0, 40);
+  // North PV has another way of working up to rows / planes query rows.
+  const int max_rows = chance(rng, 0.5) ? s.rows : s.rows / 2;
+  job.rows = job.north ? uniform(rng, 1, max_rows) : uniform(rng, 0, 40);
   const int max_tiles = chance(rng, 0.2) ? 5 * s.groups() : chance(rng, 0.5) ? 2 * s.groups() : 3;
   job.tokens = uniform(rng, 1, max_tiles * s.cols);
   if (job.pv) {
@@ -274,7 +293,7 @@ bool random_job(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job
   job.a_stride = halves + uniform(rng, 0, 3);
   job.a0 = *a_top + uniform(rng, 0, 2);
   const int a_end = job.a0 + (job.operands() - 1) * job.a_stride + halves;
-  const int words = job.pv ? 2 * job.size : tiles;
+  const int words = job.pv ? job.planes() * job.size : tiles;
   job.dst_stride = 2 * (words + uniform(rng, 0, 2));
   const int dst_span = (job.operands() - 1) * job.dst_stride + 2 * words;
   if (a_end > results || dst_span > results) return false;
@@ -380,7 +399,8 @@ TYPED_TEST(ArrayTest, DoneIsInOrderOfWrites) {
     uint64_t total = writes;
     const Shape& s = TypeParam::kShape;
     for (const auto& job : jobs) {
-      total += uint64_t(job.operands()) * (job.pv ? 2 * job.size : (job.tokens + s.cols - 1) / s.cols);
+      total +=
+          uint64_t(job.operands()) * (job.pv ? job.planes() * job.size : (job.tokens + s.cols - 1) / s.cols);
       last.push_back(total);
     }
     const uint64_t before = bench.done();
@@ -406,7 +426,54 @@ TYPED_TEST(ArrayTest, NoTokens) {
     Job qk{.north = north, .tokens = 0, .size = TypeParam::kShape.cols, .dst = results};
     Job pv{.pv = true, .north = north, .tokens = 0, .size = 2, .dst = results};  // writes zeros
     Job some{.tokens = 3, .size = TypeParam::kShape.cols, .dst = results + 20};
-    run_jobs(bench, {qk, pv, qk, some, pv, some, qk}, nullptr);
+    Job pv3 = pv;
+    pv3.three = true;
+    pv3.dst = results + 8;
+    run_jobs(bench, {qk, pv, qk, some, pv, pv3, some, qk, pv3, pv}, nullptr);
+  }
+}
+
+// Three planes at their edges: every byte of the numerators at 255 or only the lowest, a single tile and a
+// partial last one, every number of heads, accumulated, in both feeds; V at the ends of its range.
+TYPED_TEST(ArrayTest, ThreePlanes) {
+  ArrayBench<TypeParam> bench;
+  const Shape& s = TypeParam::kShape;
+  auto rng = make_rng(16);
+  for (auto& byte : bench.kv.bytes()) byte = chance(rng, 0.5) ? 0x81 : 0x7F;
+  for (const int fill : {0xFFFFFF, 0xFF, 0xFF00, 0xFF0000}) {
+    for (int lg_heads = 0; lg_heads <= 3 && (1 << lg_heads) <= s.groups(); ++lg_heads) {
+      for (const int tokens : {s.cols, s.cols - 1, 1, s.groups() * s.cols, 2 * s.groups() * s.cols - 3}) {
+        std::vector<Job> jobs;
+        for (const bool north : {false, true}) {
+          Job job{.pv = true,
+                  .north = north,
+                  .three = true,
+                  .lg_heads = north ? 0 : lg_heads,
+                  .rows = 1 << lg_heads,
+                  .tokens = tokens,
+                  .size = 2,
+                  .dst = s.scr_words,
+                  .dst_stride = 12};
+          job.a_stride = bench.operand_halves(job);
+          if (job.rows > s.rows || job.operands() * job.a_stride > s.scr_words) continue;
+          for (int h = 0; h < job.operands(); ++h) {
+            for (int t = 0; t < tokens; ++t) {
+              for (int p = 0; p < 3; ++p) {
+                bench.scr.bytes()[size_t(h * job.a_stride) * 2 * s.cols +
+                                  bench.numerator_byte(job, t / s.cols, t % s.cols, p)] =
+                    static_cast<uint8_t>(fill >> (8 * p));
+              }
+            }
+          }
+          bench.clear_tail(job);
+          jobs.push_back(job);
+          job.accumulate = true;
+          jobs.push_back(job);
+        }
+        run_jobs(bench, jobs, nullptr);
+        if (this->HasFatalFailure()) return;
+      }
+    }
   }
 }
 
@@ -527,6 +594,18 @@ TEST_F(ArrayPaper, Cycles) {
   report("PV 4096 tokens, ch=4", pv(4096, 4), 1024, 1080);
   report("PV 1024 tokens, ch=2, 4 heads", pv(1024, 2, 2), 512, 550);
   report("PV 4096 tokens, ch=8", pv(4096, 8), 2048, 2110);
+  const auto pv3 = [&](int tokens, int chunks, int lg_heads = 0) {
+    Job job = pv(tokens, chunks, lg_heads);
+    job.three = true;
+    job.a_stride *= 2;
+    job.dst_stride = 6 * chunks;
+    return job;
+  };
+  report("PV 3 planes 256 tokens, ch=2", pv3(256, 2), 48, 95);
+  report("PV 3 planes 1024 tokens, ch=2", pv3(1024, 2), 192, 235);
+  report("PV 3 planes 4096 tokens, ch=2", pv3(4096, 2), 768, 805);
+  report("PV 3 planes 1024 tokens, ch=2, 4 heads", pv3(1024, 2, 2), 768, 815);
+  report("PV 3 planes 4096 tokens, ch=8", pv3(4096, 8), 3072, 3140);
   // GEMM, north feed: at most ceil(M/R) * ceil(N/C) * (K + R + C - 2) - 1 and a constant.
   for (const int rows : {1, 8, 32}) {
     for (const int tokens : {32, 128, 512}) {
@@ -541,6 +620,44 @@ TEST_F(ArrayPaper, Cycles) {
   job.north = true;
   job.rows = 32;
   report("PV north m=32 512 tokens, ch=2", job, 4 * 512, 4 * (512 + 62) + 16);
+  job.rows = 16;
+  report("PV north m=16 512 tokens, ch=2", job, 2 * 512, 2 * (512 + 62) + 16);
+  job = pv3(512, 2);
+  job.north = true;
+  for (const int rows : {1, 8, 10, 11}) {
+    job.rows = rows;
+    const int sweeps = rows <= 10 ? 2 : 6;
+    report(fmt::format("PV 3 planes north m={} 512 tokens, ch=2", rows).c_str(), job, sweeps * 512,
+           uint64_t(sweeps) * (512 + 62) + 16);
+  }
+}
+
+// A token's attention in north feed is not slower than the published dataflow: GEMMs of M = 1 on R x C,
+// cycles(M, N, K) = ceil(M/R) * ceil(N/C) * (K + R + C - 2) - 1.
+TEST_F(ArrayPaper, SingleQueryRowNorth) {
+  static constexpr Shape kShape = PaperConfig::kShape;
+  const auto published = [](int n, int k) {
+    return uint64_t((n + kShape.cols - 1) / kShape.cols) * uint64_t(k + kShape.rows + kShape.cols - 2) - 1;
+  };
+  for (const auto& [dim, length] : {std::pair{64, 256}, {128, 1024}, {128, 4096}}) {
+    const Job qk{.north = true, .tokens = length, .size = dim, .dst = kResults};
+    const uint64_t qk_cycles = cycles(qk);
+    for (const bool three : {false, true}) {
+      const Job pv{.pv = true,
+                   .north = true,
+                   .three = three,
+                   .tokens = length,
+                   .size = dim / kShape.cols,
+                   .dst = kResults};
+      const uint64_t pv_cycles = cycles(pv);
+      const uint64_t limit = published(length, dim) + published(dim, length);
+      fmt::print(
+          "north, m=1, head of {} dims, {} tokens: QK {} + PV ({} planes) {} = {} cycles, published {}\n",
+          dim, length, qk_cycles, pv.planes(), pv_cycles, qk_cycles + pv_cycles, limit);
+      EXPECT_LE(pv_cycles, published(dim, length));
+      EXPECT_LE(qk_cycles + pv_cycles, limit);
+    }
+  }
 }
 
 TEST_F(ArrayPaper, SimulationSpeed) {

@@ -147,11 +147,14 @@ inline void VectorReference::join(const UnitCmd& cmd, VectorMemory& m) {
   const auto n = static_cast<size_t>(cmd.count) * static_cast<size_t>(shape_.lanes);
   const size_t dim = static_cast<size_t>(shape_.lanes) << (cmd.mode >> 4 & 7);
   const auto out = words(m.act, cmd.a2, n);
+  const size_t planes = (cmd.mode & 1) != 0 ? 3 : 2;
   for (size_t h = 0; h * dim < n; ++h) {
-    const auto lo = words(m.scr, cmd.a0 / 2U, 2 * n).subspan(2 * h * dim, dim);
-    const auto hi = words(m.scr, cmd.a0 / 2U, 2 * n).subspan((2 * h + 1) * dim, dim);
-    for (size_t d = 0; d < dim; ++d)
-      out[h * dim + d] = attention_value(pv_join(lo[d], hi[d]), scale(m, cmd.s0 + 8 * h));
+    const auto sums = words(m.scr, cmd.a0 / 2U, planes * n).subspan(planes * h * dim, planes * dim);
+    for (size_t d = 0; d < dim; ++d) {
+      const int32_t o =
+          planes == 3 ? pv_join(sums[d], sums[dim + d], sums[2 * dim + d]) : pv_join(sums[d], sums[dim + d]);
+      out[h * dim + d] = attention_value(o, scale(m, cmd.s0 + 8 * h));
+    }
   }
 }
 

@@ -265,14 +265,16 @@ class VectorBench : public UnitBench<typename Size::Model> {
         }
         break;
       }
-      case isa::Opcode::kJoin:
-        cmd.mode = static_cast<uint8_t>(lg << 4);
-        cmd.a0 = static_cast<uint16_t>(half_words(2 * count * lanes));
-        for (uint64_t h = 0; h < 2 * heads; ++h) {
-          fill_any(
-              scr(cmd.a0, 2 * count * lanes).subspan(h * (count * lanes / heads), count * lanes / heads));
+      case isa::Opcode::kJoin: {
+        cmd.mode = static_cast<uint8_t>(lg << 4 | static_cast<int>(below(2)));
+        const uint64_t planes = (cmd.mode & 1) != 0 ? 3 : 2;
+        const uint64_t size = count * lanes / heads;  // of a plane of a head
+        cmd.a0 = static_cast<uint16_t>(half_words(planes * count * lanes));
+        for (uint64_t p = 0; p < planes * heads; ++p) {
+          fill_any(scr(cmd.a0, planes * count * lanes).subspan(p * size, size));
         }
         break;
+      }
       case isa::Opcode::kResadd:
         cmd.mode = static_cast<uint8_t>(below(2));
         fill_any(act(cmd.a1, count));
@@ -544,7 +546,8 @@ TEST(VectorCycles, Paper) {
   measure("QUANT q, 4 heads of 64, bias", quant, 1 | 1 << 2, 4, 60);
   measure("QUANT k, 4 heads of 64, RoPE", quant, 2 | 2 << 2, 4, 110);
   measure("QUANT v, 4 heads of 64", quant, 0 | 3 << 2, 4, 60);
-  measure("JOIN 4 heads of 64", isa::Opcode::kJoin, 0, 4, 30);
+  measure("JOIN 4 heads of 64, two planes", isa::Opcode::kJoin, 0, 4, 30);
+  measure("JOIN 4 heads of 64, three planes", isa::Opcode::kJoin, 1, 4, 38);
   measure("RESADD d=256", isa::Opcode::kResadd, 0, 4, 22);
   measure("RESADD d=256, bias", isa::Opcode::kResadd, 1, 4, 26);
   measure("ACTFN ReLU^2 gated f=768", isa::Opcode::kActfn, 1 | 4, 12, 75);
