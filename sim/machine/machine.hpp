@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "golden/crossbar_noise.hpp"
 #include "models/compiler/compiler.hpp"
 #include "models/isa/instruction.hpp"
 #include "models/isa/isa.hpp"
@@ -49,6 +50,7 @@ struct MachineOptions {
   std::string trace;        // FST file; only in builds with tracing
   uint64_t trace_from = 0;  // cycles
   uint64_t trace_to = ~uint64_t{0};
+  CrossbarNoise noise;  // of the crossbars
 };
 
 class Machine {

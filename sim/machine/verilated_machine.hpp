@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "golden/error.hpp"
+#include "rtl/pim/xbar_array_dpi.hpp"
 #include "sim/machine/machine.hpp"
 #include "sim/machine/packing.hpp"
 #include "tb/common/axi_memory.hpp"
@@ -42,7 +43,9 @@ class VerilatedMachine : public Machine {
     }
     open_trace();
     find_probes(beat, channels);
+    set_noise(options.noise);  // the crossbars take it when they are evaluated first
     reset();
+    set_noise({});
   }
 
   ~VerilatedMachine() override {
@@ -152,6 +155,11 @@ class VerilatedMachine : public Machine {
   template <typename T>
   static size_t sizeof_bytes(T& port) {
     return tb::Signal(port).bytes().size();
+  }
+
+  static void set_noise(const CrossbarNoise& noise) {
+    set_xbar_noise(
+        {noise.seed, noise.spread, noise.stuck_hrs, noise.stuck_lrs, noise.read_noise, noise.adc_offset, {}});
   }
 
   void seed_context() {
