@@ -115,9 +115,12 @@ struct Adc {
 };
 
 // What the conversions of one column and row group differ from their exact sums, over all bits. cells: plus
-// words, then minus words; planes: [bit][word].
-PIMLLM_INLINE int32_t errors_of(const Adc& adc, const uint64_t* cells, const uint64_t* planes, size_t words,
-                                uint64_t& clips) {
+// words, then minus words; planes: [bit][word]. kWords: the number of words if it is known, so that the loop
+// over them unrolls; else 0.
+template <size_t kWords>
+PIMLLM_INLINE int32_t errors_of(const Adc& adc, const uint64_t* cells, const uint64_t* planes,
+                                size_t any_words, uint64_t& clips) {
+  const size_t words = kWords != 0 ? kWords : any_words;
   const uint64_t* minus = cells + words;
   int32_t sum = 0;
   for (size_t b = 0; b < kBits; ++b) {
@@ -132,11 +135,25 @@ PIMLLM_INLINE int32_t errors_of(const Adc& adc, const uint64_t* cells, const uin
   return sum;
 }
 
+PIMLLM_INLINE int32_t errors_of_words(const Adc& adc, const uint64_t* cells, const uint64_t* planes,
+                                      size_t words, uint64_t& clips) {
+  switch (words) {
+    case 1:
+      return errors_of<1>(adc, cells, planes, words, clips);
+    case 2:
+      return errors_of<2>(adc, cells, planes, words, clips);
+    case 4:
+      return errors_of<4>(adc, cells, planes, words, clips);
+    default:
+      return errors_of<0>(adc, cells, planes, words, clips);
+  }
+}
+
 #ifdef PIMLLM_POPCNT
 __attribute__((target("popcnt"))) int32_t errors_popcnt(const Adc& adc, const uint64_t* cells,
                                                         const uint64_t* planes, size_t words,
                                                         uint64_t& clips) {
-  return errors_of(adc, cells, planes, words, clips);
+  return errors_of_words(adc, cells, planes, words, clips);
 }
 #endif
 
@@ -146,7 +163,7 @@ int32_t conversion_errors(const Adc& adc, const uint64_t* cells, const uint64_t*
   static const bool kPopcnt = __builtin_cpu_supports("popcnt") != 0;
   if (kPopcnt) return errors_popcnt(adc, cells, planes, words, clips);
 #endif
-  return errors_of(adc, cells, planes, words, clips);
+  return errors_of_words(adc, cells, planes, words, clips);
 }
 
 }  // namespace

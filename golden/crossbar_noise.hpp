@@ -40,7 +40,7 @@ struct CrossbarPlace {
   int first_crossbar = 0;
   int first_column = 0;
   int row_tiles = 1;
-  std::vector<int> columns;
+  std::vector<int> columns{};
 };
 
 inline constexpr int kNominalCurrent = 4096;  // of a conducting device without spread

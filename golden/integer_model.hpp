@@ -25,9 +25,9 @@ struct ModelPlaces {
 
 struct IntegerSettings {
   CrossbarSettings crossbar;
-  ModelPlaces places{};             // used with noise only
   int residual_fraction_bits = 16;  // Fx
-  int head_stride = 0;  // rows from head to head at the attention output projection; 0 is head_dim
+  int head_stride = 0;   // rows from head to head at the attention output projection; 0 is head_dim
+  ModelPlaces places{};  // used with noise only
 };
 
 struct ClipCounts {

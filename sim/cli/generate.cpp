@@ -169,6 +169,10 @@ void add_generate(CLI::App& app, Action& action) {
                       "random cycles on top");
   command->add_option("--memory-stall", options->machine.memory.stall, "probability of a refusal a cycle")
       ->check(CLI::Range(0.0, 0.95));
+  command->add_option("--memory-error", options->machine.memory.error_at,
+                      "the memory answers accesses to this address with an error (to see what happens)");
+  command->add_option("--memory-hang", options->machine.memory.hang_at,
+                      "the memory answers nothing from this cycle on (to see what happens)");
   command->add_option("--trace", options->machine.trace, "FST file (a build with tracing)");
   command->add_option("--trace-from", options->machine.trace_from, "first cycle");
   command->add_option("--trace-to", options->machine.trace_to, "cycle after the last");

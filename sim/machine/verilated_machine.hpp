@@ -41,6 +41,7 @@ class VerilatedMachine : public Machine {
           std::make_unique<tb::AxiWritePort>(memory_, tb::write_signals(*dut_, c, beat), timing(stall)));
       writes_.back()->on_write = [this](uint64_t address, size_t bytes) { memory_written(address, bytes); };
     }
+    if (options.memory.error_at) memory_.add_error(*options.memory.error_at, *options.memory.error_at + 1);
     open_trace();
     find_probes(beat, channels);
     set_noise(options.noise);  // the crossbars take it when they are evaluated first
@@ -84,12 +85,21 @@ class VerilatedMachine : public Machine {
     dut_->clk_i = 0;
     ++cycles_;
     if (options_.memory.latency_spread != 0) spread_latency();
+    if (cycles_ == options_.memory.hang_at) hang_memory(true);
   }
 
   uint64_t cycles() const override { return cycles_; }
   bool irq() const override { return dut_->irq_o != 0; }
   tb::AxiMemory& memory() override { return memory_; }
   void listen(Listener* listener) override { listener_ = listener; }
+
+  void hang_memory(bool hang) override {
+    const tb::Stall stall{&rng_, hang ? 1.0 : options_.memory.stall};
+    const auto set = [&](tb::AxiTiming& t) { t.stall_address = t.stall_data = t.stall_response = stall; };
+    set(fetch_->timing);
+    for (auto& port : reads_) set(port->timing);
+    for (auto& port : writes_) set(port->timing);
+  }
 
   uint32_t read_register(uint32_t address) override {
     dut_->s_axil_araddr_i = static_cast<uint16_t>(address);
