@@ -121,6 +121,68 @@ TEST(Crossbar, PreparedMatrixEqualsTheSpecification) {
   EXPECT_GT(all_clips, 1000U);
 }
 
+// Every kind of noise alone and all at once.
+std::vector<CrossbarNoise> kinds_of_noise(uint64_t seed) {
+  return {{seed, 400, 0, 0, 0, 0}, {seed, 0, 3000, 0, 0, 0}, {seed, 0, 0, 3000, 0, 0},
+          {seed, 0, 0, 0, 300, 0}, {seed, 0, 0, 0, 0, 300},  {seed, 200, 900, 900, 100, 200}};
+}
+
+TEST(Crossbar, NoisyMatrixEqualsTheSpecification) {
+  std::mt19937_64 rng(test_seed());
+  for (int trial = 0; trial < 36; ++trial) {
+    const int in = 1 + static_cast<int>(rng() % 150);
+    const int out = 1 + static_cast<int>(rng() % 12);
+    const int tokens = 1 + static_cast<int>(rng() % 4);
+    const int position = static_cast<int>(rng() % 1000);
+    CrossbarSettings settings;
+    settings.xbar_rows = 1 << (4 + rng() % 4);
+    settings.rows_per_conversion = 1 + static_cast<int>(rng() % static_cast<uint64_t>(settings.xbar_rows));
+    settings.lsb_shift = static_cast<int>(rng() % 3);
+    settings.adc_bits = 3 + static_cast<int>(rng() % 6);
+    settings.noise = kinds_of_noise(rng())[static_cast<size_t>(trial) % 6];
+    settings.bank = {16, 2, 8};
+    const int tiles = (in + settings.xbar_rows - 1) / settings.xbar_rows + static_cast<int>(rng() % 2);
+    const CrossbarPlace place{static_cast<int>(rng() % 9), static_cast<int>(rng() % 40), tiles, {}};
+    const auto w = random_int8(static_cast<size_t>(in * out), rng, -1, 1);
+    const auto x = random_int8(static_cast<size_t>(in * tokens), rng, -128, 127);
+    const CrossbarMatrix matrix(w, in, out, settings, {}, place);
+    std::vector<int32_t> y(static_cast<size_t>(tokens * out));
+    uint64_t clips = 0;
+    matrix.project(x, tokens, y, clips, position);
+    uint64_t expected_clips = 0;
+    for (int t = 0; t < tokens; ++t) {
+      const auto token = std::span(x).subspan(static_cast<size_t>(t * in), static_cast<size_t>(in));
+      const auto expected =
+          crossbar_project(w, out, token, settings, {}, expected_clips, place, position + t);
+      ASSERT_TRUE(std::equal(expected.begin(), expected.end(), y.begin() + t * out)) << "trial " << trial;
+    }
+    ASSERT_EQ(clips, expected_clips) << "trial " << trial;
+  }
+}
+
+TEST(Crossbar, EveryKindOfNoiseChangesTheResult) {
+  std::mt19937_64 rng(test_seed());
+  const auto w = random_int8(128 * 32, rng, -1, 1);
+  const auto x = random_int8(128, rng, -128, 127);
+  const auto project = [&](const CrossbarNoise& noise, int first_crossbar, int position) {
+    CrossbarSettings settings;
+    settings.noise = noise;
+    uint64_t clips = 0;
+    return crossbar_project(w, 32, x, settings, {}, clips, {first_crossbar, 0, 1, {}}, position);
+  };
+  const auto ideal = project({}, 0, 0);
+  for (const CrossbarNoise& noise : kinds_of_noise(rng())) {
+    const auto noisy = project(noise, 0, 0);
+    EXPECT_NE(noisy, ideal);
+    EXPECT_EQ(noisy, project(noise, 0, 0));
+    EXPECT_NE(noisy, project(noise, 1, 0));
+    EXPECT_EQ(noisy != project(noise, 0, 1), noise.read_noise != 0);
+  }
+  EXPECT_THROW(project({0, 4097, 0, 0, 0, 0}, 0, 0), Error);
+  EXPECT_THROW(project({0, 0, 40000, 40000, 0, 0}, 0, 0), Error);
+  EXPECT_THROW(project({0, 0, 0, 0, -1, 0}, 0, 0), Error);
+}
+
 TEST(Crossbar, RowOrderMovesTheGroups) {
   // Four inputs of +1 weights: one group of 4 clips a 3-bit ADC, heads padded to 4 rows do not.
   const std::vector<int8_t> w(4, 1);

@@ -17,8 +17,9 @@ constexpr size_t kChunk = 256;  // tokens at once, bounds the memory of long pro
 size_t to_size(int v) { return static_cast<size_t>(v); }
 
 QuantizedProjection quantize_projection(const TernaryMatrix& m, const CrossbarSettings& settings,
-                                        int bias_bits, double factor = 1.0, RowPositions rows = {}) {
-  return {CrossbarMatrix(m.values, m.in_features, m.out_features, settings, rows),
+                                        const CrossbarPlace& place, int bias_bits, double factor = 1.0,
+                                        RowPositions rows = {}) {
+  return {CrossbarMatrix(m.values, m.in_features, m.out_features, settings, rows, place),
           sf_from(static_cast<double>(m.scale) * factor), quantize_fixed(m.bias, bias_bits, factor)};
 }
 
@@ -47,6 +48,7 @@ QuantizedModel::QuantizedModel(const ModelWeights& weights, const IntegerSetting
     rows = padded_row_positions(c.heads * c.head_dim, c.head_dim, settings.head_stride);
   }
   const CrossbarSettings& xbar = settings.crossbar;
+  const ModelPlaces& places = settings.places;
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     const LayerWeights& w = weights.layers[i];
     if (c.rope) {
@@ -58,6 +60,10 @@ QuantizedModel::QuantizedModel(const ModelWeights& weights, const IntegerSetting
       refuse_bias(w.w_up, i, "ffn_up", "a gated FFN");
     }
     if (c.activation == Activation::kRelu2) refuse_bias(w.w_up, i, "ffn_up", "ReLU^2");
+    const auto at = [&](CrossbarPlace place) {
+      place.first_crossbar += static_cast<int>(i) * places.per_layer;
+      return place;
+    };
     QuantizedLayer layer;
     layer.attn_norm = quantize_norm(w.attn_norm, c.norm_eps);
     layer.ffn_norm = quantize_norm(w.ffn_norm, c.norm_eps);
@@ -65,13 +71,13 @@ QuantizedModel::QuantizedModel(const ModelWeights& weights, const IntegerSetting
       layer.attn_sub_norm = quantize_norm(w.attn_sub_norm, c.norm_eps);
       layer.ffn_sub_norm = quantize_norm(w.ffn_sub_norm, c.norm_eps);
     }
-    layer.wq = quantize_projection(w.wq, xbar, 16, query_factor(c.normalizer, c.head_dim));
-    layer.wk = quantize_projection(w.wk, xbar, 16);
-    layer.wv = quantize_projection(w.wv, xbar, 16);
-    layer.wo = quantize_projection(w.wo, xbar, fx, 1.0, rows);
-    if (c.gated) layer.w_gate = quantize_projection(w.w_gate, xbar, 12);
-    layer.w_up = quantize_projection(w.w_up, xbar, 12);
-    layer.w_down = quantize_projection(w.w_down, xbar, fx);
+    layer.wq = quantize_projection(w.wq, xbar, at(places.q), 16, query_factor(c.normalizer, c.head_dim));
+    layer.wk = quantize_projection(w.wk, xbar, at(places.k), 16);
+    layer.wv = quantize_projection(w.wv, xbar, at(places.v), 16);
+    layer.wo = quantize_projection(w.wo, xbar, at(places.o), fx, 1.0, rows);
+    if (c.gated) layer.w_gate = quantize_projection(w.w_gate, xbar, at(places.gate), 12);
+    layer.w_up = quantize_projection(w.w_up, xbar, at(places.up), 12);
+    layer.w_down = quantize_projection(w.w_down, xbar, at(places.down), fx);
     for (const float ln_c : w.consmax_ln_c) layer.consmax.push_back(consmax_head(ln_c));
     layers.push_back(std::move(layer));
   }
@@ -141,7 +147,7 @@ void IntegerModel::requantise(std::span<const int32_t> x, std::span<const Scale>
 
 void IntegerModel::project(const QuantizedProjection& p, const Rows& in, std::vector<int32_t>& y) {
   y.resize(in.s.size() * to_size(p.matrix.out()));
-  p.matrix.project(in.q, static_cast<int>(in.s.size()), y, clips_.adc);
+  p.matrix.project(in.q, static_cast<int>(in.s.size()), y, clips_.adc, position_);
 }
 
 void IntegerModel::add(const QuantizedProjection& p, const Rows& in, std::vector<int32_t>& x,

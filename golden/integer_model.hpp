@@ -16,10 +16,18 @@
 
 namespace pimllm {
 
+// Where the projections of layer 0 lie on the crossbars, keys of the noise; a layer on is `per_layer`
+// crossbars on.
+struct ModelPlaces {
+  int per_layer = 0;
+  CrossbarPlace q, k, v, o, gate, up, down;
+};
+
 struct IntegerSettings {
   CrossbarSettings crossbar;
   int residual_fraction_bits = 16;  // Fx
-  int head_stride = 0;  // rows from head to head at the attention output projection; 0 is head_dim
+  int head_stride = 0;   // rows from head to head at the attention output projection; 0 is head_dim
+  ModelPlaces places{};  // used with noise only
 };
 
 struct ClipCounts {

@@ -84,12 +84,14 @@ CompiledModel Compiler::run() {
   out_.hardware = h_;
   out_.config = c_;
   if (o_.adc_bits == 0) o_.adc_bits = h_.adc_bits;
+  const auto expect_range = [](std::string_view option, int value, int least, int most) {
+    if (value < least || value > most)
+      fail("option {}: expected {}..{}, found {}", option, least, most, value);
+  };
+  expect_range("adc bits", o_.adc_bits, 1, h_.adc_bits);
   if (o_.rows_per_conversion == 0) o_.rows_per_conversion = std::min(h_.xbar_rows, 1 << (o_.adc_bits - 1));
-  if (o_.adc_bits > h_.adc_bits)
-    fail("option adc bits: expected at most {}, found {}", h_.adc_bits, o_.adc_bits);
-  if (o_.rows_per_conversion > h_.xbar_rows) {
-    fail("option rows per conversion: expected at most {}, found {}", h_.xbar_rows, o_.rows_per_conversion);
-  }
+  expect_range("rows per conversion", o_.rows_per_conversion, 1, h_.xbar_rows);
+  expect_range("lsb shift", o_.lsb_shift, 0, kMaxLsbShift);
   derive();
   check_crossbars();
   check_prefill();
@@ -99,6 +101,8 @@ CompiledModel Compiler::run() {
                           .adc_bits = o_.adc_bits};
   out_.golden.residual_fraction_bits = o_.residual_fraction_bits;
   out_.golden.head_stride = head_dim_;
+  out_.golden.crossbar.bank = {h_.xbar_cols, h_.xbar_sets, h_.xbar_adcs};
+  out_.golden.places = places();
   q_ = std::make_unique<QuantizedModel>(w_, out_.golden);
   arrange_constants();
   for (const uint32_t row : heads_order(c_.heads, false)) out_.wo_rows.push_back(static_cast<int>(row));
@@ -188,6 +192,30 @@ std::string_view space_name(Space space) {
 CompiledModel compile(const ModelWeights& weights, const HardwareParameters& hardware,
                       const CompileOptions& options) {
   return compiler::Compiler(weights, hardware, options).run();
+}
+
+void set_noise(CompiledModel& compiled, const CrossbarNoise& noise) {
+  check_noise(noise);
+  const ModelConfig& c = compiled.config;
+  const HardwareParameters& h = compiled.hardware;
+  const auto expect_whole = [](std::string_view what, int size, int part, std::string_view parts) {
+    if (size % part != 0)
+      fail("noise: expected {} in multiples of the {} {}, found {}", what, part, parts, size);
+  };
+  if (noise.stuck_lrs != 0 || noise.read_noise != 0 || noise.adc_offset != 0) {
+    if (compiled.layout.head_dim != c.head_dim) {
+      fail("noise: expected heads of the machine's {} dimensions, found {}", compiled.layout.head_dim,
+           c.head_dim);
+    }
+    expect_whole("d_model", c.d_model, h.vec_lanes, "vector lanes");
+    expect_whole("d_ff", c.d_ff, h.vec_lanes, "vector lanes");
+  }
+  if (noise.stuck_lrs != 0) {
+    expect_whole("d_model", c.d_model, h.xbar_rows, "crossbar rows");
+    expect_whole("d_ff", c.d_ff, h.xbar_rows, "crossbar rows");
+    expect_whole("the attention's width", c.heads * c.head_dim, h.xbar_rows, "crossbar rows");
+  }
+  compiled.golden.crossbar.noise = noise;
 }
 
 }  // namespace pimllm

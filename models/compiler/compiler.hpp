@@ -141,4 +141,9 @@ CompiledModel compile_attention(const ModelConfig& shape, const HardwareParamete
 CompiledModel compile(const ModelWeights& weights, const HardwareParameters& hardware,
                       const CompileOptions& options = {});
 
+// Non-idealities of the crossbars for both references; the program does not depend on them. Throws Error for
+// values out of range, and where the machine's result would depend on what lies in lanes or rows that the
+// model does not have (docs/pim.md, "Non-idealities").
+void set_noise(CompiledModel& compiled, const CrossbarNoise& noise);
+
 }  // namespace pimllm

@@ -20,6 +20,7 @@ using isa::Operand;
 using isa::Program;
 
 inline constexpr uint64_t kSegmentAlignment = 4096;
+inline constexpr int kMaxLsbShift = 7;  // of register LSB_SHIFT
 inline constexpr int kImmediateCount = 2047;
 inline constexpr int kAddressOffsetBits = 11;
 inline constexpr int kScalarOffsetBits = 7;
@@ -100,6 +101,8 @@ class Compiler {
   // Scratchpad of a program that works on `tokens` tokens at once.
   void allocate_scratchpad(int tokens);
   TokenPlaces token(int index) const;
+  // Of the matrices that layer_matrices() makes.
+  ModelPlaces places() const;
 
   // --- image_data.cpp ---
   uint64_t segment(std::string name, uint64_t size, std::vector<uint8_t> bytes = {});

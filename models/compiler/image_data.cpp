@@ -84,6 +84,25 @@ std::vector<CrossbarImage> Compiler::layer_matrices(const LayerWeights& w) const
   return matrices;
 }
 
+ModelPlaces Compiler::places() const {
+  const auto columns = [&](int heads, bool rope) {
+    const auto order = heads_order(heads, rope);
+    return std::vector<int>(order.begin(), order.end());
+  };
+  const auto tiles = [&](int rows) { return ceil_div(rows, h_.xbar_rows); };
+  const int wide = tiles(c_.d_model);
+  ModelPlaces p;
+  p.per_layer = l_->crossbars_per_layer;
+  p.q = {xbar_qkv_, 0, wide, columns(c_.heads, c_.rope)};
+  p.k = {xbar_qkv_, att_words_ * lanes_, wide, columns(c_.kv_heads, c_.rope)};
+  p.v = {xbar_qkv_, (att_words_ + kv_words_) * lanes_, wide, columns(c_.kv_heads, false)};
+  p.o = {xbar_o_, 0, tiles(c_.heads * head_dim_), {}};
+  p.gate = {xbar_up_, 0, wide, {}};
+  p.up = {xbar_up_, c_.gated ? f_words_ * lanes_ : 0, wide, {}};
+  p.down = {xbar_down_, 0, tiles(c_.d_ff), {}};
+  return p;
+}
+
 void Compiler::fill_crossbars() {
   const auto row_bytes = static_cast<size_t>(h_.xbar_cols / 4);
   const auto bytes = static_cast<size_t>(h_.xbar_bytes());

@@ -10,6 +10,7 @@
 #include "models/tokenizer/tokenizer.hpp"
 #include "sim/cli/commands.hpp"
 #include "sim/cli/console.hpp"
+#include "sim/cli/crossbar_options.hpp"
 
 namespace pimllm::cli {
 namespace {
@@ -19,12 +20,13 @@ struct Options {
   std::string config = "paper";
   std::string prompt = "In the beginning";
   int tokens = 16;
+  CrossbarOptions crossbar;
 };
 
 int run(const Options& options) {
   const ModelWeights weights = load_model(options.model);
   const Tokenizer tokenizer = load_tokenizer(options.model);
-  const CompiledModel compiled = compile(weights, hardware_preset(options.config));
+  const CompiledModel compiled = compile_for(weights, options.config, options.crossbar);
   const ExampleRun example = example_run(weights, compiled, tokenizer.encode(options.prompt), options.tokens);
   write_compiled(compiled, example, options.out);
   const uint64_t bytes = compiled.memory_end - compiled.options.memory_base;
@@ -50,6 +52,7 @@ void add_compile(CLI::App& app, Action& action) {
   command->add_option("-o,--out", options->out, "folder to write")->required();
   command->add_option("--prompt", options->prompt, "of the example in the manifest")->capture_default_str();
   command->add_option("--tokens", options->tokens, "of the example in the manifest")->capture_default_str();
+  add_converter_options(*command, options->crossbar);
   command->add_option("--json", options->json, "write the result to FILE");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

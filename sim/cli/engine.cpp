@@ -47,9 +47,7 @@ std::unique_ptr<Engine> make_float_engine(const ModelWeights& weights) {
   return std::make_unique<FloatEngine>(weights);
 }
 
-std::unique_ptr<Engine> make_golden_engine(const ModelWeights& weights, const CrossbarSettings& crossbar) {
-  IntegerSettings settings;
-  settings.crossbar = crossbar;
+std::unique_ptr<Engine> make_golden_engine(const ModelWeights& weights, const IntegerSettings& settings) {
   return std::make_unique<GoldenEngine>(weights, settings);
 }
 

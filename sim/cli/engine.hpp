@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "golden/crossbar.hpp"
+#include "golden/integer_model.hpp"
 #include "golden/model.hpp"
 #include "golden/perplexity.hpp"
-#include "models/compiler/compiler.hpp"
+#include "sim/cli/crossbar_options.hpp"
 
 namespace pimllm::cli {
 
@@ -22,11 +22,11 @@ class Engine {
 };
 
 std::unique_ptr<Engine> make_float_engine(const ModelWeights& weights);
-std::unique_ptr<Engine> make_golden_engine(const ModelWeights& weights, const CrossbarSettings& crossbar);
+std::unique_ptr<Engine> make_golden_engine(const ModelWeights& weights, const IntegerSettings& settings);
 
-// Scores windows on the Verilated machine `config`.
+// Scores windows on the Verilated machine `config`; clips of the converters are those it counts itself.
 WindowScorer rtl_scorer(const ModelWeights& weights, const std::string& config,
-                        const CompileOptions& options);
+                        const CrossbarOptions& options);
 
 // The lowest id among the largest logits.
 int32_t greedy(std::span<const double> logits);

@@ -29,6 +29,7 @@ struct Options {
   uint64_t seed = 1;
   bool check = false;
   sim::MachineOptions machine;
+  CrossbarOptions crossbar;
 };
 
 // Softmax sampling at a temperature; the lowest id among the largest at temperature 0.
@@ -73,7 +74,7 @@ void run_model(const Options& options, Engine& engine, const std::vector<int32_t
 
 void run_rtl(const Options& options, const ModelWeights& weights, const std::vector<int32_t>& prompt,
              Printer& print, nlohmann::ordered_json& json) {
-  RtlSession session(weights, options.config, options.machine, {}, options.check);
+  RtlSession session(weights, options.config, options.machine, options.crossbar, options.check);
   std::mt19937_64 rng(options.seed);
   Progress progress("rtl", "tokens",
                     static_cast<uint64_t>(prompt.size()) + static_cast<uint64_t>(options.tokens));
@@ -120,6 +121,8 @@ int run(const Options& options) {
   if (options.check && options.engine != "rtl")
     fail("--check: expected --engine rtl, found {}", options.engine);
 
+  if (options.engine == "float") refuse_crossbar_options(options.crossbar);
+
   nlohmann::ordered_json json{
       {"model", options.model}, {"engine", options.engine}, {"prompt", options.prompt}};
   fmt::print("{}", tokenizer.decode(prompt));
@@ -129,7 +132,9 @@ int run(const Options& options) {
     run_rtl(options, weights, prompt, print, json);
   } else {
     const auto engine =
-        options.engine == "float" ? make_float_engine(weights) : make_golden_engine(weights, {});
+        options.engine == "float"
+            ? make_float_engine(weights)
+            : make_golden_engine(weights, golden_settings(weights, options.config, options.crossbar));
     run_model(options, *engine, prompt, print);
     fmt::print("\n");
   }
@@ -164,9 +169,15 @@ void add_generate(CLI::App& app, Action& action) {
                       "random cycles on top");
   command->add_option("--memory-stall", options->machine.memory.stall, "probability of a refusal a cycle")
       ->check(CLI::Range(0.0, 0.95));
+  command->add_option("--memory-error", options->machine.memory.error_at,
+                      "the memory answers accesses to this address with an error (to see what happens)");
+  command->add_option("--memory-hang", options->machine.memory.hang_at,
+                      "the memory answers nothing from this cycle on (to see what happens)");
   command->add_option("--trace", options->machine.trace, "FST file (a build with tracing)");
   command->add_option("--trace-from", options->machine.trace_from, "first cycle");
   command->add_option("--trace-to", options->machine.trace_to, "cycle after the last");
+  add_converter_options(*command, options->crossbar);
+  add_noise_options(*command, options->crossbar);
   command->add_option("--json", options->json, "write the result to FILE");
   command->callback([options, &action] {
     options->machine.seed = options->seed;

@@ -22,7 +22,7 @@ struct Options {
   std::string model, text, json;
   std::string engine = "golden";
   std::string config = "paper";
-  CrossbarSettings crossbar;
+  CrossbarOptions crossbar;
   int threads = 0;
   uint64_t limit = 0;
 };
@@ -33,19 +33,15 @@ std::function<WindowScorer()> make_scorer(const Options& options, const ModelWei
     return [shared] { return float_scorer(shared); };
   }
   if (options.engine == "golden") {
-    IntegerSettings settings;
-    settings.crossbar = options.crossbar;
+    const IntegerSettings settings = golden_settings(weights, options.config, options.crossbar);
     auto shared = std::make_shared<const QuantizedModel>(weights, settings);
     return [shared] { return integer_scorer(shared); };
   }
-  CompileOptions compiled;
-  compiled.rows_per_conversion = options.crossbar.rows_per_conversion;
-  compiled.lsb_shift = options.crossbar.lsb_shift;
-  compiled.adc_bits = options.crossbar.adc_bits;
-  return [compiled, &options, &weights] { return rtl_scorer(weights, options.config, compiled); };
+  return [&options, &weights] { return rtl_scorer(weights, options.config, options.crossbar); };
 }
 
 int run(const Options& options) {
+  if (options.engine == "float") refuse_crossbar_options(options.crossbar);
   const ModelWeights weights = load_model(options.model);
   const Tokenizer tokenizer = load_tokenizer(options.model);
   const std::string text = read_file(options.text);
@@ -66,18 +62,23 @@ int run(const Options& options) {
   shown.reset();
   fmt::print("perplexity {:.4f}, {:.4f} bits per byte, {} tokens, {} bytes ({} engine)\n", result.perplexity,
              result.bits_per_byte, result.tokens, bytes, options.engine);
+  nlohmann::ordered_json json{{"model", options.model},
+                              {"engine", options.engine},
+                              {"perplexity", result.perplexity},
+                              {"bits_per_byte", result.bits_per_byte},
+                              {"tokens", result.tokens},
+                              {"bytes", bytes},
+                              {"nll", result.nll}};
   if (options.engine != "float") {
-    fmt::print("converter clips {}, score clips {}\n", result.clips.adc, result.clips.score);
+    fmt::print("converter clips {}", result.clips.adc);
+    json["adc_clips"] = result.clips.adc;
   }
-  write_json(options.json, {{"model", options.model},
-                            {"engine", options.engine},
-                            {"perplexity", result.perplexity},
-                            {"bits_per_byte", result.bits_per_byte},
-                            {"tokens", result.tokens},
-                            {"bytes", bytes},
-                            {"nll", result.nll},
-                            {"adc_clips", result.clips.adc},
-                            {"score_clips", result.clips.score}});
+  if (options.engine == "golden") {
+    fmt::print(", score clips {}", result.clips.score);
+    json["score_clips"] = result.clips.score;
+  }
+  if (options.engine != "float") fmt::print("\n");
+  write_json(options.json, json);
   return kGood;
 }
 
@@ -91,12 +92,11 @@ void add_perplexity(CLI::App& app, Action& action) {
   command->add_option("--engine", options->engine)
       ->check(CLI::IsMember({"golden", "float", "rtl"}))
       ->capture_default_str();
-  command->add_option("--config", options->config, "machine of the rtl engine")->capture_default_str();
-  command->add_option("--limit", options->limit, "score only the first N tokens of the text");
-  command->add_option("--rows-per-conversion", options->crossbar.rows_per_conversion)->capture_default_str();
-  command->add_option("--lsb-shift", options->crossbar.lsb_shift, "an ADC step is 2^N")
+  command->add_option("--config", options->config, "machine, of golden only its crossbars")
       ->capture_default_str();
-  command->add_option("--adc-bits", options->crossbar.adc_bits)->capture_default_str();
+  command->add_option("--limit", options->limit, "score only the first N tokens of the text");
+  add_converter_options(*command, options->crossbar);
+  add_noise_options(*command, options->crossbar);
   command->add_option("--threads", options->threads, "0: all cores")->capture_default_str();
   command->add_option("--json", options->json, "write the result to FILE");
   command->callback([options, &action] { action = [options] { return run(*options); }; });

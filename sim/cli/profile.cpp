@@ -16,11 +16,12 @@ struct Options {
   std::string model, json;
   std::string config = "paper";
   std::vector<int> contexts;
+  CrossbarOptions crossbar;
 };
 
 int run(const Options& options) {
   const ModelWeights weights = load_model(options.model);
-  RtlSession session(weights, options.config, {}, {}, false);
+  RtlSession session(weights, options.config, {}, options.crossbar, false);
   nlohmann::ordered_json json;
   json["model"] = options.model;
   for (const int context : options.contexts) {
@@ -52,6 +53,7 @@ void add_profile(CLI::App& app, Action& action) {
       ->delimiter(',')
       ->required();
   command->add_option("--config", options->config, "machine")->capture_default_str();
+  add_converter_options(*command, options->crossbar);
   command->add_option("--json", options->json, "write the result to FILE");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

@@ -4,7 +4,9 @@
 
 #include <array>
 
+#include "sim/cli/console.hpp"
 #include "sim/cli/engine.hpp"
+#include "sim/machine/registers.hpp"
 
 namespace pimllm::cli {
 namespace {
@@ -21,10 +23,11 @@ constexpr std::array kUnits = {UnitRow{"PIM", "PIM bank"}, UnitRow{"ARR", "array
 
 }  // namespace
 
-RtlSession::RtlSession(const ModelWeights& weights, const std::string& config,
-                       const sim::MachineOptions& machine, const CompileOptions& options, bool check)
-    : model_(compile(weights, hardware_preset(config), options)),
-      machine_(sim::make_machine(config, machine)) {
+RtlSession::RtlSession(const ModelWeights& weights, const std::string& config, sim::MachineOptions machine,
+                       const CrossbarOptions& options, bool check)
+    : model_(compile_for(weights, config, options)) {
+  machine.noise = options.noise;
+  machine_ = sim::make_machine(config, machine);
   if (check) {
     checker_ = std::make_unique<sim::Checker>(model_);
     golden_ = std::make_unique<sim::GoldenCheck>(model_, weights, *checker_);
@@ -44,6 +47,13 @@ void RtlSession::clear_counters() {
   tokens_ = 0;
   first_cycle_ = machine_->cycles();
   start_ = Clock::now();
+}
+
+uint64_t RtlSession::adc_clips() {
+  // The register wraps at 32 bits; nobody waits so long that it would wrap twice.
+  const uint32_t now = machine_->read_register(sim::register_address("CLIP_COUNT"));
+  adc_clips_ += now - static_cast<uint32_t>(adc_clips_);
+  return adc_clips_;
 }
 
 void RtlSession::feed(int32_t token) {
@@ -124,10 +134,18 @@ nlohmann::ordered_json RtlSession::report() {
 }
 
 WindowScorer rtl_scorer(const ModelWeights& weights, const std::string& config,
-                        const CompileOptions& options) {
+                        const CrossbarOptions& options) {
   auto session = std::make_shared<RtlSession>(weights, config, sim::MachineOptions{}, options, false);
-  return step_scorer([session] { session->jump(0); },
-                     [session](int32_t token) { return session->step_fixed(token); });
+  const auto score = step_scorer([session] { session->jump(0); },
+                                 [session](int32_t token) {
+                                   check_interrupt();
+                                   return session->step_fixed(token);
+                                 });
+  return [session, score](std::span<const int32_t> tokens, size_t first, std::span<double> nll) {
+    const uint64_t before = session->adc_clips();
+    score(tokens, first, nll);
+    return ClipCounts{.adc = session->adc_clips() - before};
+  };
 }
 
 }  // namespace pimllm::cli

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "golden/crossbar.hpp"
 #include "golden/model.hpp"
 #include "models/compiler/compiler.hpp"
+#include "sim/cli/crossbar_options.hpp"
 #include "sim/machine/decoder.hpp"
 #include "sim/machine/machine.hpp"
 #include "sim/reference/checker.hpp"
@@ -22,8 +22,8 @@ namespace pimllm::cli {
 class RtlSession {
  public:
   // A difference throws sim::Mismatch.
-  RtlSession(const ModelWeights& weights, const std::string& config, const sim::MachineOptions& machine,
-             const CompileOptions& options, bool check);
+  RtlSession(const ModelWeights& weights, const std::string& config, sim::MachineOptions machine,
+             const CrossbarOptions& options, bool check);
   ~RtlSession();
 
   void feed(int32_t token);
@@ -32,6 +32,7 @@ class RtlSession {
   void generate(int32_t token, int count, const std::function<void(int32_t)>& on_token);
   void jump(int position);  // decode the next token at this position, whatever the KV cache holds
   void clear_counters();
+  uint64_t adc_clips();  // since power-on
   int position() const;
 
   // Called now and then while the machine runs.
@@ -51,6 +52,7 @@ class RtlSession {
   std::vector<double> logits_;
   uint64_t first_cycle_ = 0;
   uint64_t tokens_ = 0;
+  uint64_t adc_clips_ = 0;
   Clock::time_point start_;
 };
 

@@ -8,6 +8,8 @@ namespace pimllm::sim {
 namespace {
 
 constexpr uint64_t kPollCycles = 64;
+constexpr uint64_t kResetCycles = 100'000;     // a soft reset waits for the answers of memory
+constexpr uint32_t kWatchdogCycles = 100'000;  // far beyond any instruction and any memory
 
 std::string_view cause_name(uint32_t cause) {
   constexpr std::array<std::string_view, 10> kNames = {"none",
@@ -54,6 +56,7 @@ Decoder::Decoder(const CompiledModel& model, Machine& machine, Checker* checker)
   for (const auto& write : model.registers) {
     machine_.write_register(register_address(write.name), static_cast<uint32_t>(write.value));
   }
+  machine_.write_register(register_address("WATCHDOG_LIMIT"), kWatchdogCycles);
   machine_.write_register(register_address("IRQ_ENABLE"), ~uint32_t{0});
   start(model.init, {});
   finish(model.init);
@@ -102,6 +105,20 @@ void Decoder::report_error(const CompiledProgram& program) {
   }
   fail("the machine stopped: {} at {:#x}, instruction {} of program {}: {}", cause_name(cause), address,
        index, program.name, text);
+}
+
+void Decoder::recover() {
+  if (checker_ != nullptr) fail("recovery: expected a machine without a checker, found one");
+  machine_.write_register(register_address("CONTROL"), PIMLLM_REGS__CONTROL__SOFT_RESET_bm);
+  const uint64_t begin = machine_.cycles();
+  while ((machine_.read_register(register_address("STATUS")) & PIMLLM_REGS__STATUS__BUSY_bm) != 0) {
+    if (machine_.cycles() - begin > kResetCycles) {
+      fail("soft reset: expected an idle machine within {} cycles, it is still busy", kResetCycles);
+    }
+  }
+  position_ = 0;
+  start(model_.init, {});
+  finish(model_.init);
 }
 
 void Decoder::begin_token(int32_t token, uint32_t tokens_left, bool head) {

@@ -44,6 +44,10 @@ class Decoder {
   void jump(int position) { position_ = position; }
   int position() const { return position_; }
 
+  // After an error: soft reset, and the init program again. A new sequence begins at position 0. Throws Error
+  // if the machine does not come to rest. Not with a checker, whose reference stopped in the middle.
+  void recover();
+
   Counters counters();
   void clear_counters();
 

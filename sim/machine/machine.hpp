@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "golden/crossbar_noise.hpp"
 #include "models/compiler/compiler.hpp"
 #include "models/isa/instruction.hpp"
 #include "models/isa/isa.hpp"
@@ -38,9 +40,11 @@ class Listener {
 
 // Behaviour of the memory behind the machine.
 struct MemoryTiming {
-  int latency = 40;        // cycles to the first beat
-  double stall = 0.0;      // probability of refusal, each cycle and channel
-  int latency_spread = 0;  // a burst waits up to so many cycles more
+  int latency = 40;                  // cycles to the first beat
+  double stall = 0.0;                // probability of refusal, each cycle and channel
+  int latency_spread = 0;            // a burst waits up to so many cycles more
+  uint64_t hang_at = ~uint64_t{0};   // from this cycle on nothing is answered
+  std::optional<uint64_t> error_at;  // beats with this address are answered with SLVERR
 };
 
 struct MachineOptions {
@@ -49,6 +53,7 @@ struct MachineOptions {
   std::string trace;        // FST file; only in builds with tracing
   uint64_t trace_from = 0;  // cycles
   uint64_t trace_to = ~uint64_t{0};
+  CrossbarNoise noise;  // of the crossbars
 };
 
 class Machine {
@@ -61,6 +66,7 @@ class Machine {
   virtual uint32_t read_register(uint32_t address) = 0;  // AXI4-Lite, takes a few cycles
   virtual void write_register(uint32_t address, uint32_t value) = 0;
   virtual tb::AxiMemory& memory() = 0;
+  virtual void hang_memory(bool hang) = 0;      // whether the memory stops to answer
   virtual void listen(Listener* listener) = 0;  // nullptr: nobody
 };
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "golden/error.hpp"
+#include "rtl/pim/xbar_array_dpi.hpp"
 #include "sim/machine/machine.hpp"
 #include "sim/machine/packing.hpp"
 #include "tb/common/axi_memory.hpp"
@@ -40,9 +41,12 @@ class VerilatedMachine : public Machine {
           std::make_unique<tb::AxiWritePort>(memory_, tb::write_signals(*dut_, c, beat), timing(stall)));
       writes_.back()->on_write = [this](uint64_t address, size_t bytes) { memory_written(address, bytes); };
     }
+    if (options.memory.error_at) memory_.add_error(*options.memory.error_at, *options.memory.error_at + 1);
     open_trace();
     find_probes(beat, channels);
+    set_noise(options.noise);  // the crossbars take it when they are evaluated first
     reset();
+    set_noise({});
   }
 
   ~VerilatedMachine() override {
@@ -81,12 +85,21 @@ class VerilatedMachine : public Machine {
     dut_->clk_i = 0;
     ++cycles_;
     if (options_.memory.latency_spread != 0) spread_latency();
+    if (cycles_ == options_.memory.hang_at) hang_memory(true);
   }
 
   uint64_t cycles() const override { return cycles_; }
   bool irq() const override { return dut_->irq_o != 0; }
   tb::AxiMemory& memory() override { return memory_; }
   void listen(Listener* listener) override { listener_ = listener; }
+
+  void hang_memory(bool hang) override {
+    const tb::Stall stall{&rng_, hang ? 1.0 : options_.memory.stall};
+    const auto set = [&](tb::AxiTiming& t) { t.stall_address = t.stall_data = t.stall_response = stall; };
+    set(fetch_->timing);
+    for (auto& port : reads_) set(port->timing);
+    for (auto& port : writes_) set(port->timing);
+  }
 
   uint32_t read_register(uint32_t address) override {
     dut_->s_axil_araddr_i = static_cast<uint16_t>(address);
@@ -152,6 +165,11 @@ class VerilatedMachine : public Machine {
   template <typename T>
   static size_t sizeof_bytes(T& port) {
     return tb::Signal(port).bytes().size();
+  }
+
+  static void set_noise(const CrossbarNoise& noise) {
+    set_xbar_noise(
+        {noise.seed, noise.spread, noise.stuck_hrs, noise.stuck_lrs, noise.read_noise, noise.adc_offset, {}});
   }
 
   void seed_context() {

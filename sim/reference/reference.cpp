@@ -44,6 +44,7 @@ Reference::Reference(const HardwareParameters& hardware, const CrossbarSettings&
     : h_(hardware), settings_(crossbar) {
   check_hardware(h_);
   settings_.xbar_rows = h_.xbar_rows;
+  settings_.bank = {h_.xbar_cols, h_.xbar_sets, h_.xbar_adcs};
   const auto bytes = [](int words, int word) {
     return static_cast<size_t>(words) * static_cast<size_t>(word);
   };
@@ -401,7 +402,10 @@ void Reference::project(const UnitCommand& cmd) {
         if (value != 0) cached.inputs = std::max(cached.inputs, i + 1);
       }
     }
-    cached.matrix = CrossbarMatrix(values, static_cast<int>(in), static_cast<int>(out), settings_);
+    // A device stuck at LRS makes every row of the crossbars count.
+    if (settings_.noise.stuck_lrs != 0) cached.inputs = in;
+    const CrossbarPlace place{cmd.s0, 0, cmd.s1, {}};
+    cached.matrix = CrossbarMatrix(values, static_cast<int>(in), static_cast<int>(out), settings_, {}, place);
   }
   // Rows behind the last weight may lie beyond the space: they are not connected.
   std::vector<int8_t> x(in);
@@ -411,7 +415,7 @@ void Reference::project(const UnitCommand& cmd) {
   note_read(Space::kAct, cmd.a0, used_words);
   std::memcpy(x.data(), spaces_[index_of(Space::kAct)].data() + at, cached.inputs);
   std::vector<int32_t> y(out);
-  cached.matrix.project(x, 1, y, adc_clips_);
+  cached.matrix.project(x, 1, y, adc_clips_, cmd.pos);
   write_words(Space::kAct, cmd.a1 & 0xFFFF, y);
 }
 
