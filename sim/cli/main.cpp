@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   add_compile(app, action);
   add_perplexity(app, action);
   add_profile(app, action);
+  add_paper(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
