@@ -30,4 +30,10 @@ double nj_per_cycle(const ArrayParameters& array) {
   return array.nj_per_cycle_32x32 * static_cast<double>(array.rows * array.columns) / kPublishedMacs;
 }
 
+double array_mm2(const ArrayParameters& array) {
+  constexpr double kGatesPerMac = 1217;  // NAND2 equivalents: int8 x int8 -> int32, synthesised by Yosys 0.70
+  constexpr double kNand2Um2 = 0.798;    // NAND2_X1 of the open 45 nm library NanGate FreePDK45
+  return static_cast<double>(array.rows * array.columns) * kGatesPerMac * kNand2Um2 * 1e-6;
+}
+
 }  // namespace pimllm::cost

@@ -31,4 +31,7 @@ int64_t gemm_cycles(const ArrayParameters& array, int64_t m, int64_t n, int64_t 
 // Energy of a cycle of this array, nJ.
 double nj_per_cycle(const ArrayParameters& array);
 
+// Area of the MACs, mm2 in 45 nm, without SRAM.
+double array_mm2(const ArrayParameters& array);
+
 }  // namespace pimllm::cost

@@ -219,7 +219,7 @@ def roofline(paper):
     axes.plot(intensities, [min(peak, bandwidth * x) for x in intensities], color="black", linewidth=1.4)
     axes.axhline(peak, color="black", linewidth=0.6, linestyle=":")
     axes.plot([0.3, 1000], [0.3 * bandwidth, 1000 * bandwidth], color="black", linewidth=0.6, linestyle=":")
-    axes.text(950, peak * 0.72, f"1024 MACs at 100 MHz, {peak:.1f} GMAC/s", ha="right", fontsize=7)
+    axes.text(950, peak * 0.72, f"1024 MACs, {peak:.1f} GMAC/s", ha="right", fontsize=7)
     axes.text(0.33, 0.33 * bandwidth * 1.6, f"LPDDR5, {bandwidth} GB/s", rotation=38, fontsize=7)
     for design, title in paper.designs.items():
         points = []
@@ -238,6 +238,7 @@ def roofline(paper):
                 textcoords="offset points",
                 fontsize=7,
                 ha="right" if left else "left",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
     axes.set_xscale("log")
     axes.set_yscale("log")
