@@ -145,14 +145,15 @@ def latency_share(paper):
         axes.fill_between(
             contexts, shares, 100, color=PARTS["projections"], alpha=0.85, linewidth=0, label="projections, crossbars"
         )
-        axes.axvline(crossover, color="black", linewidth=1)
-        axes.annotate(
-            f"equal at {crossover}", (crossover, 50), xytext=(6, 24), textcoords="offset points", fontsize=8,
-            arrowprops={"arrowstyle": "-", "linewidth": 0.7}, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        )
+        if crossover >= 1:
+            axes.axvline(crossover, color="black", linewidth=1)
+            axes.annotate(
+                f"equal at {crossover}", (crossover, 50), xytext=(6, 24), textcoords="offset points", fontsize=8,
+                arrowprops={"arrowstyle": "-", "linewidth": 0.7}, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+            )
         axes.set_title(paper.titles[model])
         context_axis(axes, paper.contexts)
-        axes.set_xlim(min(crossover, paper.contexts[0]) * 0.93, paper.contexts[-1])
+        axes.set_xlim(max(min(crossover, paper.contexts[0]), 1) * 0.93, paper.contexts[-1])
         axes.tick_params(axis="x", labelrotation=45)
         axes.set_ylim(0, 100)
     row[0].set_ylabel("share of latency (%)")

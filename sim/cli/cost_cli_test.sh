@@ -53,4 +53,8 @@ expect 2 'column "crossbar_nj" is missing' paper --check "$folder/rows"
 expect 0 "15552 points" sweep "$source/models/cost/sweep_example.json" --csv "$folder/sweep.csv" --json "$folder/sweep.json"
 [[ $(wc -l <"$folder/sweep.csv") == 15553 ]]
 expect 2 "not JSON" sweep "$0" --csv "$folder/other.csv"
+expect 0 "figures in" paper --model gpt2-124m,bitnet-2b4t --context 128,4096 --plots "$folder/plots"
+for figure in throughput speed_up latency_share energy efficiency roofline; do
+  [[ -s "$folder/plots/$figure.svg" && -s "$folder/plots/$figure.png" ]] || { echo "no figure $figure"; exit 1; }
+done
 echo "paper and sweep: good"
