@@ -35,6 +35,8 @@ expect 2 'model "gpt5": unknown' paper --model gpt5
 expect 2 "--context: expected 1" paper --context 0
 expect 2 "--context: expected 1" paper --context -5
 expect 2 'quirk "x": unknown' paper --quirk x=on
+expect 0 "tokens/s" paper --dataflow ws --model gpt2-124m --context 128
+expect 2 "expected os, ws or is" paper --dataflow rs
 expect 2 "cannot be read" paper --workloads "$folder/nowhere"
 expect 2 "found none" paper --check "$folder"
 

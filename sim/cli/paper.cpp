@@ -24,6 +24,7 @@ struct Options {
   std::vector<int64_t> contexts = cost::published_contexts();
   std::string workloads = cost::default_workload_folder();
   std::string check, plots, reproduction, csv, json;
+  std::string dataflow = "os";
 };
 
 // A mode of the published designs and the accounting behind it.
@@ -181,7 +182,8 @@ void plot(const std::string& folder, const nlohmann::ordered_json& json) {
 
 int run(const Options& options) {
   const auto all = cost::load_workloads(options.workloads);
-  const cost::MachineParameters machine;
+  cost::MachineParameters machine;
+  machine.array.dataflow = cost::dataflow_of(options.dataflow);
   if (!options.check.empty()) return check(options, all, machine);
   if (!options.reproduction.empty()) {
     write_file_atomically(options.reproduction, cost::reproduction_page(all, machine));
@@ -227,6 +229,10 @@ void add_paper(CLI::App& app, Action& action) {
   command->add_option("--model", options->models, "only these models")->delimiter(',');
   command->add_option("--context", options->contexts, "tokens in the KV cache")->delimiter(',');
   command->add_option("--workloads", options->workloads, "folder of workload files")->capture_default_str();
+  command
+      ->add_option("--dataflow", options->dataflow,
+                   "of the array: os (output stationary, published), ws (weights), is (inputs)")
+      ->capture_default_str();
   command->add_option("--check", options->check,
                       "compare with the published rows in DIR; exit 1 if they differ");
   command->add_option("--reproduction", options->reproduction, "write docs/reproduction.md to FILE");
