@@ -67,7 +67,7 @@ TEST(PimBank, PublishedLatencyOfADecoderLayer) {
 }
 
 TEST(PimBank, WhereThePublishedTimeGoes) {
-  const PimLatency& ns = bank_of("opt-6.7b", as_published()).latency;
+  const PimLatency ns = bank_of("opt-6.7b", as_published()).latency;
   EXPECT_NEAR(100 * ns.transfer / ns.total(), 77, 0.5);
   EXPECT_NEAR(100 * ns.computing / ns.total(), 0.28, 0.005);
   Accounting wormhole = as_published();
@@ -108,7 +108,7 @@ TEST(PimBank, LayerOfLessThanFourPes) {
   const std::vector<FcLayer> layers = {{.name = "small", .inputs = 128, .outputs = 128}};
   Accounting accounting = as_published();
   accounting.dummy_layer = false;
-  const PimLatency& ns = pim_bank(kMachine.pim, layers, accounting).layers[0].latency;
+  const PimLatency ns = pim_bank(kMachine.pim, layers, accounting).layers[0].latency;
   EXPECT_DOUBLE_EQ(ns.computing, 8 * (3 + 3.16001284 + 10 / 1.28));
   EXPECT_DOUBLE_EQ(ns.digital, 18 + 16 + 8 * 2 * 0.27933 + 8 * 2 * 0.032744 + 2);
   EXPECT_DOUBLE_EQ(ns.intra_tile, 2 * 8 * 128 / 1024.0);
