@@ -46,10 +46,11 @@ void RtlSession::clear_counters() {
   start_ = Clock::now();
 }
 
-void RtlSession::feed(int32_t token) {
-  decoder_->feed(token);
-  ++tokens_;
-  if (on_cycles_) on_cycles_();
+void RtlSession::prompt(std::span<const int32_t> tokens, const std::function<void(size_t)>& on_tokens) {
+  decoder_->prompt(tokens, [&](size_t taken) {
+    tokens_ += taken;
+    on_tokens(taken);
+  });
 }
 
 std::span<const int32_t> RtlSession::step_fixed(int32_t token) {
