@@ -2,7 +2,9 @@
 // (docs/compiler.md).
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,6 +93,7 @@ struct CompiledLayout {
 
   uint64_t kv_home_row = 0;    // first open tile, rows of all groups
   uint64_t kv_home_scale = 0;  // KVS word of its K scales
+  uint64_t states = 0;         // SCL word: of each layer, V's matrix scale and eref of every kv head
   uint64_t kv_address = 0;     // memory: [layer][kv head]: K tiles, V tiles, scale words
   uint64_t kv_head_bytes = 0;
   uint64_t kv_v_offset = 0;
@@ -136,6 +139,12 @@ struct AttentionOptions {
 // name and context_length count. Throws Error if it does not fit.
 CompiledModel compile_attention(const ModelConfig& shape, const HardwareParameters& hardware,
                                 const AttentionOptions& options);
+
+// A prefill block as the host hands it over: [0] is TOKEN_IN, [i] is ARGi with three ids of 16 bits. At most 10
+// tokens.
+using PrefillArguments = std::array<uint64_t, 4>;
+PrefillArguments prefill_arguments(std::span<const int32_t> tokens);
+std::vector<int32_t> prefill_tokens(const PrefillArguments& arguments, int count);
 
 // Throws Error if the model is not covered by docs/numerics.md, or does not fit the machine.
 CompiledModel compile(const ModelWeights& weights, const HardwareParameters& hardware,

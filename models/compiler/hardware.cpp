@@ -55,6 +55,11 @@ HardwareParameters hardware_preset(std::string_view name) {
             .scl_words = 4096,
             .queue_depth = 8};
   }
+  if (name == "large") {  // `paper` with room for the crossbars of larger models
+    HardwareParameters hardware = hardware_preset("paper");
+    hardware.xbar_slots = 64;
+    return hardware;
+  }
   if (name == "small") {
     return {.array_rows = 8,
             .array_cols = 8,
@@ -112,7 +117,7 @@ HardwareParameters hardware_preset(std::string_view name) {
             .scl_words = 512,
             .queue_depth = 4};
   }
-  fail("configuration: expected paper, small, unit or fpga, found {}", name);
+  fail("configuration: expected paper, large, small, unit or fpga, found {}", name);
 }
 
 void check_hardware(const HardwareParameters& h) {

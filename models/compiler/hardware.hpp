@@ -37,7 +37,7 @@ struct HardwareParameters {
   friend bool operator==(const HardwareParameters&, const HardwareParameters&) = default;
 };
 
-// "paper", "small", "unit" or "fpga"; throws Error for another name. The values are those of
+// "paper", "large", "small", "unit" or "fpga"; throws Error for another name. The values are those of
 // rtl/configs.json.
 HardwareParameters hardware_preset(std::string_view name);
 

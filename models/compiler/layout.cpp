@@ -235,6 +235,7 @@ void Compiler::allocate_scratchpad(int tokens) {
   SpaceAllocator scl("SCL", h_.scl_words);
   scl.take(round_up(kResidents, beat));
   scl_pers_ = scl.take(round_up(c_.layers * (c_.kv_heads + 1), beat));
+  l_->states = static_cast<uint64_t>(scl_pers_);
   record_words_ = consmax() ? round_up(c_.heads * kRecordWords, beat) : 0;
   scl_scalars_ = tokens * record_words_;
   scl_const_words_ = scl_scalars_ + round_up(kScalars, beat);

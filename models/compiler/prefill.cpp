@@ -209,3 +209,40 @@ void Compiler::build_prefill() {
 }
 
 }  // namespace pimllm::compiler
+
+namespace pimllm {
+namespace {
+
+// Argument and bit of token i.
+struct TokenPlace {
+  size_t argument;
+  int shift;
+};
+
+TokenPlace place(size_t i) {
+  if (i == 0) return {0, 0};
+  return {1 + (i - 1) / compiler::kTokensPerArg,
+          compiler::kTokenBits * static_cast<int>((i - 1) % compiler::kTokensPerArg)};
+}
+
+}  // namespace
+
+PrefillArguments prefill_arguments(std::span<const int32_t> tokens) {
+  PrefillArguments arguments{};
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const auto [argument, shift] = place(i);
+    arguments.at(argument) |= static_cast<uint64_t>(tokens[i]) << shift;
+  }
+  return arguments;
+}
+
+std::vector<int32_t> prefill_tokens(const PrefillArguments& arguments, int count) {
+  std::vector<int32_t> tokens;
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    const auto [argument, shift] = place(i);
+    tokens.push_back(static_cast<int32_t>(arguments.at(argument) >> shift & ((1 << compiler::kTokenBits) - 1)));
+  }
+  return tokens;
+}
+
+}  // namespace pimllm

@@ -80,8 +80,10 @@ void refuse_crossbar_options(const CrossbarOptions& options) {
 }
 
 CompiledModel compile_for(const ModelWeights& weights, const std::string& config,
-                          const CrossbarOptions& options) {
-  CompiledModel compiled = compile(weights, hardware_preset(config), options.compile_options());
+                          const CrossbarOptions& options, int prefill_tokens) {
+  CompileOptions compile_options = options.compile_options();
+  compile_options.prefill_tokens = prefill_tokens;
+  CompiledModel compiled = compile(weights, hardware_preset(config), compile_options);
   set_noise(compiled, options.noise);
   return compiled;
 }

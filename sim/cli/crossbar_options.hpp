@@ -31,7 +31,7 @@ void refuse_crossbar_options(const CrossbarOptions& options);
 
 // The model compiled for machine `config`, with the noise for its references.
 CompiledModel compile_for(const ModelWeights& weights, const std::string& config,
-                          const CrossbarOptions& options);
+                          const CrossbarOptions& options, int prefill_tokens = 0);
 
 // What the integer golden model needs to give the bits of machine `config`; without any option its own
 // defaults, which need no machine that the model fits.

@@ -25,6 +25,7 @@ struct Options {
   std::string config = "paper";
   int tokens = 64;
   int prompt_tokens = 0;
+  int prefill = 0;
   double temperature = 0.0;
   uint64_t seed = 1;
   bool check = false;
@@ -74,7 +75,7 @@ void run_model(const Options& options, Engine& engine, const std::vector<int32_t
 
 void run_rtl(const Options& options, const ModelWeights& weights, const std::vector<int32_t>& prompt,
              Printer& print, nlohmann::ordered_json& json) {
-  RtlSession session(weights, options.config, options.machine, options.crossbar, options.check);
+  RtlSession session(weights, options.config, options.machine, options.crossbar, options.check, options.prefill);
   std::mt19937_64 rng(options.seed);
   Progress progress("rtl", "tokens",
                     static_cast<uint64_t>(prompt.size()) + static_cast<uint64_t>(options.tokens));
@@ -84,7 +85,10 @@ void run_rtl(const Options& options, const ModelWeights& weights, const std::vec
     progress.update(decoded, session.speed());
   };
   session.on_cycles(show);
-  for (size_t i = 0; i + 1 < prompt.size(); ++i, ++decoded) session.feed(prompt[i]);
+  session.prompt(std::span(prompt).first(prompt.size() - 1), [&](size_t taken) {
+    decoded += taken;
+    show();
+  });
   if (options.temperature <= 0) {
     session.generate(prompt.back(), options.tokens, [&](int32_t token) {
       ++decoded;
@@ -120,6 +124,8 @@ int run(const Options& options) {
   }
   if (options.check && options.engine != "rtl")
     fail("--check: expected --engine rtl, found {}", options.engine);
+  if (options.prefill != 0 && options.engine != "rtl")
+    fail("--prefill: expected --engine rtl, found {}", options.engine);
 
   if (options.engine == "float") refuse_crossbar_options(options.crossbar);
 
@@ -162,6 +168,8 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("--temperature", options->temperature, "0: the most likely token")
       ->capture_default_str();
   command->add_option("--seed", options->seed, "of sampling, and of the machine's power-on values and stalls")
+      ->capture_default_str();
+  command->add_option("--prefill", options->prefill, "prompt tokens at a time (2, 4 or 8; 0: one by one)")
       ->capture_default_str();
   command->add_flag("--check", options->check, "compare every write of the machine with the references");
   command->add_option("--memory-latency", options->machine.memory.latency, "cycles")->capture_default_str();

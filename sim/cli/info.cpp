@@ -21,7 +21,7 @@ struct Options {
   bool program = false;
 };
 
-constexpr std::array kConfigs = {"paper", "small", "unit", "fpga"};
+constexpr std::array kConfigs = {"paper", "large", "small", "unit", "fpga"};
 
 const char* name_of(Activation activation) {
   switch (activation) {

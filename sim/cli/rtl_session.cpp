@@ -24,8 +24,8 @@ constexpr std::array kUnits = {UnitRow{"PIM", "PIM bank"}, UnitRow{"ARR", "array
 }  // namespace
 
 RtlSession::RtlSession(const ModelWeights& weights, const std::string& config, sim::MachineOptions machine,
-                       const CrossbarOptions& options, bool check)
-    : model_(compile_for(weights, config, options)) {
+                       const CrossbarOptions& options, bool check, int prefill_tokens)
+    : model_(compile_for(weights, config, options, prefill_tokens)) {
   machine.noise = options.noise;
   machine_ = sim::make_machine(config, machine);
   if (check) {
@@ -56,10 +56,11 @@ uint64_t RtlSession::adc_clips() {
   return adc_clips_;
 }
 
-void RtlSession::feed(int32_t token) {
-  decoder_->feed(token);
-  ++tokens_;
-  if (on_cycles_) on_cycles_();
+void RtlSession::prompt(std::span<const int32_t> tokens, const std::function<void(size_t)>& on_tokens) {
+  decoder_->prompt(tokens, [&](size_t taken) {
+    tokens_ += taken;
+    on_tokens(taken);
+  });
 }
 
 std::span<const int32_t> RtlSession::step_fixed(int32_t token) {

@@ -23,10 +23,11 @@ class RtlSession {
  public:
   // A difference throws sim::Mismatch.
   RtlSession(const ModelWeights& weights, const std::string& config, sim::MachineOptions machine,
-             const CrossbarOptions& options, bool check);
+             const CrossbarOptions& options, bool check, int prefill_tokens = 0);
   ~RtlSession();
 
-  void feed(int32_t token);
+  // Prompt tokens without logits, in blocks if the options ask for prefill; `on_tokens` as in sim::Decoder.
+  void prompt(std::span<const int32_t> tokens, const std::function<void(size_t)>& on_tokens);
   std::span<const double> step(int32_t token);
   std::span<const int32_t> step_fixed(int32_t token);  // 16 fraction bits
   void generate(int32_t token, int count, const std::function<void(int32_t)>& on_token);

@@ -121,10 +121,14 @@ void Decoder::recover() {
   finish(model_.init);
 }
 
-void Decoder::begin_token(int32_t token, uint32_t tokens_left, bool head) {
+void Decoder::check_token(int32_t token) const {
   if (token < 0 || token >= model_.config.vocab_size) {
     fail("token: expected an id below {}, found {}", model_.config.vocab_size, token);
   }
+}
+
+void Decoder::begin_token(int32_t token, uint32_t tokens_left, bool head) {
+  check_token(token);
   if (position_ >= model_.layout.context) {
     fail("position: the context holds {} tokens, it is full", model_.layout.context);
   }
@@ -159,6 +163,51 @@ void Decoder::feed(int32_t token) {
   begin_token(token, 0, false);
   finish(model_.step);
   ++position_;
+}
+
+void Decoder::prefill(std::span<const int32_t> block) {
+  const int size = model_.options.prefill_tokens;
+  if (size == 0) fail("prefill: expected a model compiled with prefill tokens, found none");
+  if (block.size() != static_cast<size_t>(size)) {
+    fail("prefill: expected a block of {} tokens, found {}", size, block.size());
+  }
+  if (position_ % size != 0) fail("prefill: expected a position in steps of {}, found {}", size, position_);
+  if (position_ + size > model_.layout.context) {
+    fail("prefill: the context holds {} tokens, expected room for {} at position {}", model_.layout.context, size,
+         position_);
+  }
+  for (const int32_t token : block) check_token(token);
+  const PrefillArguments arguments = prefill_arguments(block);
+  HostRegisters host;
+  host.token_in = arguments[0];
+  host.position = static_cast<uint64_t>(position_);
+  machine_.write_register(register_address("TOKEN_IN"), static_cast<uint32_t>(arguments[0]));
+  machine_.write_register(register_address("POSITION"), static_cast<uint32_t>(position_));
+  static constexpr std::array<std::array<std::string_view, 2>, 3> kArguments = {
+      {{"ARG1", "ARG1_HI"}, {"ARG2", "ARG2_HI"}, {"ARG3", "ARG3_HI"}}};
+  for (size_t i = 0; i < kArguments.size(); ++i) {
+    host.arg[i + 1] = arguments[i + 1];
+    machine_.write_register(register_address(kArguments[i][0]), static_cast<uint32_t>(arguments[i + 1]));
+    machine_.write_register(register_address(kArguments[i][1]), static_cast<uint32_t>(arguments[i + 1] >> 32));
+  }
+  start(model_.prefill, host);
+  finish(model_.prefill);
+  position_ += size;
+}
+
+void Decoder::prompt(std::span<const int32_t> tokens, const std::function<void(size_t)>& on_tokens) {
+  const int block = model_.options.prefill_tokens;
+  while (!tokens.empty()) {
+    const bool whole = block != 0 && position_ % block == 0 && tokens.size() >= static_cast<size_t>(block);
+    const size_t taken = whole ? static_cast<size_t>(block) : 1;
+    if (whole) {
+      prefill(tokens.first(taken));
+    } else {
+      feed(tokens.front());
+    }
+    tokens = tokens.subspan(taken);
+    if (on_tokens) on_tokens(taken);
+  }
 }
 
 void Decoder::generate(int32_t token, int count, const std::function<void(int32_t)>& on_token,

@@ -35,6 +35,14 @@ class Decoder {
   // Decodes a prompt token, whose logits nobody asks for.
   void feed(int32_t token);
 
+  // Decodes a block of prompt tokens at once by the prefill program, from a position that is a multiple of the block.
+  // Throws Error if the model was compiled without prefill, or the block has another size.
+  void prefill(std::span<const int32_t> block);
+
+  // Decodes prompt tokens, whose logits nobody asks for: in blocks where the model has a prefill program, the others
+  // one by one. `on_tokens` is called with the number of tokens after each of them.
+  void prompt(std::span<const int32_t> tokens, const std::function<void(size_t)>& on_tokens = {});
+
   // Decodes `token` and then lets the machine go on by itself until it has made `count` tokens; each is
   // reported as it comes. `on_cycles` is called now and then.
   void generate(int32_t token, int count, const std::function<void(int32_t)>& on_token,
@@ -61,6 +69,7 @@ class Decoder {
   [[noreturn]] void report_error(const CompiledProgram& program);
   void begin_token(int32_t token, uint32_t tokens_left, bool head);
   void read_logits();
+  void check_token(int32_t token) const;
 
   const CompiledModel& model_;
   Machine& machine_;

@@ -37,6 +37,7 @@ void Checker::on_start(const CompiledProgram& program, const HostRegisters& host
   reference_.host() = host;
   reference_.start(program.address);
   ended_ = false;
+  if (on_started_) on_started_(program, host);
 }
 
 void Checker::on_finish() {

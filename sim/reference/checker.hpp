@@ -41,6 +41,10 @@ class Checker : public Listener {
   uint64_t instructions() const { return instructions_; }
   Reference& reference() { return reference_; }
 
+  // Called when the host starts a program.
+  using Started = std::function<void(const CompiledProgram&, const HostRegisters&)>;
+  void on_started(Started callback) { on_started_ = std::move(callback); }
+
   // Called after the reference has executed an instruction of the step program (index in it).
   void on_executed(std::function<void(size_t)> callback) { on_executed_ = std::move(callback); }
 
@@ -72,6 +76,7 @@ class Checker : public Listener {
   std::array<std::deque<Expected>, kUnits> running_;  // given to the unit
   std::array<std::unordered_map<uint64_t, Word>, kUnits> observed_;
   uint64_t instructions_ = 0;
+  Started on_started_;
   std::function<void(size_t)> on_executed_;
 };
 

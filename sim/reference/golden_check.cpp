@@ -15,6 +15,16 @@ GoldenCheck::GoldenCheck(const CompiledModel& model, const ModelWeights& weights
                                   [](const auto& tap) { return tap.name == "embedding"; });
   if (first == model.taps.end()) fail("compiled model: expected a tap named embedding, found none");
   first_index_ = first->pc;
+  // The prefill program has no named tensors: golden follows, and what the block left in the KV cache shows in the next
+  // token's.
+  checker.on_started([this, &model](const CompiledProgram& program, const HostRegisters& host) {
+    if (&program != &model.prefill) return;
+    auto position = static_cast<int>(host.position);
+    const PrefillArguments arguments{host.token_in, host.arg[1], host.arg[2], host.arg[3]};
+    for (const int32_t token : prefill_tokens(arguments, model.options.prefill_tokens)) {
+      tensors_.begin_token(token, position++);
+    }
+  });
   checker.on_executed([this](size_t index) { executed(index); });
 }
 

@@ -477,14 +477,14 @@ TEST(Compile, FilesRunTheMachine) {
 }
 
 TEST(Compile, HardwareNames) {
-  for (const char* name : {"paper", "small", "unit", "fpga"}) {
+  for (const char* name : {"paper", "large", "small", "unit", "fpga"}) {
     const HardwareParameters h = hardware_preset(name);
     check_hardware(h);
     EXPECT_EQ(hardware_from_values(hardware_values(h)), h);
   }
   EXPECT_EQ(discovery_register("ArrayRows"), "ARRAY_ROWS");
   EXPECT_EQ(discovery_register("AdcBits"), "MAX_ADC_BITS");
-  EXPECT_THROW(hardware_preset("large"), Error);
+  EXPECT_THROW(hardware_preset("medium"), Error);
 }
 
 TEST(Compile, PaperCheckpointNeeds52Crossbars) {

@@ -5,86 +5,20 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
-#include <memory>
 #include <ostream>
-#include <random>
 
-#include "golden/activation.hpp"
 #include "models/compiler/compiler.hpp"
 #include "models/gguf/load_model.hpp"
 #include "models/random/random_model.hpp"
 #include "sim/machine/decoder.hpp"
-#include "sim/reference/checker.hpp"
-#include "sim/reference/golden_check.hpp"
 #include "tb/common/seed.hpp"
+#include "tb/machine/checked_machine.hpp"
 
 namespace pimllm::sim {
 namespace {
 
-// A model on a machine, with everything compared.
-class CheckedMachine {
- public:
-  CheckedMachine(const std::string& config, const ModelConfig& model, const MachineOptions& options = {},
-                 const CompileOptions& compile_options = {})
-      : weights_(make_random_model(model, tb::seed())),
-        compiled_(compile(weights_, hardware_preset(config), compile_options)),
-        golden_(weights_, compiled_.golden),
-        machine_(make_machine(config, options)),
-        checker_(compiled_),
-        check_(compiled_, weights_, checker_),
-        decoder_(compiled_, *machine_, &checker_) {}
-
-  // Decodes `tokens` random tokens, each with its logits.
-  void run(int tokens) {
-    auto rng = tb::make_rng(23);
-    for (int i = 0; i < tokens; ++i) {
-      const auto token = static_cast<int32_t>(rng() % static_cast<uint64_t>(compiled_.config.vocab_size));
-      const auto expected = golden_.step(token);
-      const auto found = decoder_.step(token);
-      ASSERT_TRUE(std::equal(expected.begin(), expected.end(), found.begin(), found.end()))
-          << "logits of token " << i;
-    }
-    EXPECT_GT(checker_.instructions(), static_cast<uint64_t>(tokens));
-    EXPECT_GT(check_.tensors(), static_cast<uint64_t>(tokens));
-  }
-
-  // The machine's own greedy loop.
-  void generate(int32_t first, int tokens) {
-    int32_t token = first;
-    std::vector<int32_t> expected, found;
-    for (int i = 0; i < tokens; ++i) {
-      token = argmax(golden_.step(token));
-      expected.push_back(token);
-    }
-    decoder_.generate(first, tokens, [&](int32_t made) { found.push_back(made); });
-    EXPECT_EQ(found, expected);
-  }
-
-  Machine& machine() { return *machine_; }
-  Decoder& decoder() { return decoder_; }
-
- private:
-  ModelWeights weights_;
-  CompiledModel compiled_;
-  IntegerModel golden_;
-  std::unique_ptr<Machine> machine_;
-  Checker checker_;
-  GoldenCheck check_;
-  Decoder decoder_;
-};
-
-ModelConfig tiny(ModelConfig config) {
-  config.d_model = 16;
-  config.layers = 2;
-  config.heads = 2;
-  config.kv_heads = config.rope ? 1 : 2;
-  config.head_dim = 8;
-  config.d_ff = 16;
-  config.vocab_size = 21;
-  config.context_length = 24;
-  return config;
-}
+using tb::CheckedMachine;
+using tb::tiny;
 
 struct Case {
   const char* name;

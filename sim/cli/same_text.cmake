@@ -1,0 +1,26 @@
+# cmake -DPIMLLM=... -DMODEL=... -P same_text.cmake: `generate --prefill 8` writes the text that it writes without.
+set(prompt "And it came to pass in those days, that there went out a decree from Caesar Augustus")
+function(generate text instructions)
+  set(json ${CMAKE_CURRENT_BINARY_DIR}/same_text.json)
+  execute_process(COMMAND ${PIMLLM} generate --model ${MODEL} --engine rtl --config small --check --prompt "${prompt}"
+                          --tokens 12 --json ${json} ${ARGN}
+                  RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "generate ${ARGN}: exit ${result}: ${output}")
+  endif()
+  file(READ ${json} content)
+  string(JSON found GET "${content}" text)
+  string(JSON count GET "${content}" rtl instructions_checked)
+  set(${text} "${found}" PARENT_SCOPE)
+  set(${instructions} ${count} PARENT_SCOPE)
+endfunction()
+
+generate(single single_instructions)
+generate(blocks block_instructions --prefill 8)
+if(NOT single STREQUAL blocks)
+  message(FATAL_ERROR "expected the text '${single}', found '${blocks}'")
+endif()
+if(NOT block_instructions LESS single_instructions)
+  message(FATAL_ERROR "expected fewer instructions than ${single_instructions} in blocks, found ${block_instructions}")
+endif()
+message(STATUS "the same text, ${single_instructions} and ${block_instructions} instructions")
