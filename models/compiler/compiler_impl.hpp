@@ -88,6 +88,7 @@ class Compiler {
 
   CompiledModel run();
   CompiledModel run_attention(const AttentionOptions& options);
+  CompiledModel run_shape();
 
  private:
   // --- layout.cpp: what follows from the sizes of model and machine ---
@@ -102,6 +103,7 @@ class Compiler {
   // --- image_data.cpp ---
   uint64_t segment(std::string name, uint64_t size, std::vector<uint8_t> bytes = {});
   std::vector<CrossbarImage> layer_matrices(const LayerWeights& layer) const;
+  void derive_strides();  // of tables in memory
   void fill_crossbars();
   void fill_embedding();
   void fill_positions();
@@ -157,6 +159,9 @@ class Compiler {
   void build_prefill();
   void load_prompt();
   void prefill_attention();
+
+  // --- shape.cpp ---
+  void reserve_memory();
 
   // --- attention.cpp ---
   void fill_attention(int tokens, uint64_t seed);
@@ -233,6 +238,7 @@ class Compiler {
 
   Program* p_ = nullptr;
   bool taps_ = false;
+  bool shape_only_ = false;  // no weights: programs without taps or image
   bool north_ = false;  // attention through the north feed
   TensorTap nowhere_;
   int next_temp_ = 0;

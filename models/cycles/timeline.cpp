@@ -1,0 +1,197 @@
+#include "models/cycles/timeline.hpp"
+
+#include <algorithm>
+#include <deque>
+
+#include "golden/error.hpp"
+#include "models/cycles/fetch.hpp"
+#include "models/isa/scalar_core.hpp"
+
+namespace pimllm::cycles {
+namespace {
+
+using isa::Opcode;
+using isa::Unit;
+
+constexpr size_t kUnits = 6;
+constexpr size_t kInFlight = 8;          // sched_pkg::InFlightDepth
+constexpr uint64_t kOperandStage = 1;    // sched_core -> operand_stage, which pushes
+constexpr uint64_t kQueue = 1;           // fifo of unit_queue
+constexpr uint64_t kGranted = 1;         // has_waited_q: presented the cycle after its semaphores are granted
+constexpr uint64_t kGiven = 1;           // semaphore counters are registers
+constexpr uint64_t kQueuePopped = 1;     // room the cycle after the head is accepted
+constexpr uint64_t kAllIdle = 1;         // the last done is out of the in-flight buffer the cycle after
+
+// Cycles in which tokens of a semaphore come.
+class Semaphores {
+ public:
+  void give(uint8_t semaphore, uint64_t done) {
+    if (semaphore != 0) tokens_[semaphore].push_back(done + kGiven);
+  }
+  // The first cycle, not before `wanted`, in which the token is there.
+  uint64_t take(uint8_t semaphore, uint64_t wanted, size_t index) {
+    if (semaphore == 0) return wanted;
+    auto& tokens = tokens_[semaphore];
+    if (tokens.empty()) fail("instruction {}: expected semaphore {} to be given before it", index, semaphore);
+    const uint64_t at = tokens.front();
+    tokens.pop_front();
+    return std::max(wanted, at);
+  }
+
+ private:
+  std::array<std::deque<uint64_t>, isa::kSemaphores> tokens_;
+};
+
+// The last `Depth` times of something, oldest first.
+class Last {
+ public:
+  explicit Last(size_t depth) : times_(depth) {}
+  uint64_t oldest() const { return times_[next_]; }
+  void add(uint64_t time) {
+    times_[next_] = time;
+    next_ = (next_ + 1) % times_.size();
+  }
+
+ private:
+  std::vector<uint64_t> times_;  // cycle + 1 in which there is room
+  size_t next_ = 0;
+};
+
+struct Queue {
+  explicit Queue(size_t depth) : accepted(depth), done(kInFlight) {}
+  Last accepted, done;
+  uint64_t head = 0;  // the next command is at the head
+};
+
+}  // namespace
+
+Timing timing_of(const CompiledModel& model, int memory_latency) {
+  Timing timing;
+  timing.memory_latency = memory_latency;
+  for (const auto& r : model.registers) {
+    if (r.name == "ROWS_PER_CONV") timing.rows_per_conversion = static_cast<int>(r.value);
+  }
+  return timing;
+}
+
+Result run(const CompiledProgram& program, const HardwareParameters& hardware, const Options& options) {
+  std::vector<isa::Instruction> code;
+  code.reserve(program.words.size());
+  for (const auto& word : program.words) code.push_back(isa::decode(word));
+
+  Result result;
+  isa::ScalarCore core;
+  Host host = options.host;
+  const auto csr = [&](uint64_t number) -> uint64_t {
+    switch (number) {
+      case 0:
+        return host.token_in;
+      case 1:
+        return host.position;
+      case 2:
+        return host.tokens_left;
+      case 4:
+        return host.arg0;
+      default:
+        return 0;
+    }
+  };
+  Fetch fetch(hardware, options.timing, program.address / isa::kInstructionBytes);
+  Semaphores semaphores;
+  std::vector<Queue> queues(kUnits, Queue(static_cast<size_t>(hardware.queue_depth)));
+  std::array<uint64_t, kUnits> busy_to{};
+  VectorUnit vec(hardware);
+  PimUnit pim(hardware, options.timing);
+  ArrayUnit arr(hardware);
+  SoftmaxUnit smx(hardware);
+  DmaUnit dma(hardware, options.timing, options.linear_turn);
+  const auto channel_bytes = static_cast<uint64_t>(hardware.channel_bytes);
+  const uint64_t base = program.address / isa::kInstructionBytes;
+
+  uint64_t pushed = 0;     // the operand stage is free again
+  uint64_t idle_from = 0;  // nothing in flight anywhere
+  for (;;) {
+    const size_t index = core.pc();
+    if (index >= code.size()) fail("program {}: expected HALT, found its end", program.name);
+    const isa::Instruction& in = code[index];
+    const Unit unit = isa::opcode_info(in.opcode).unit;
+    uint64_t decoded = fetch.decoded(index);
+    ++result.instructions;
+    uint64_t issued = decoded;
+    if (unit == Unit::kSched) {
+      if (in.opcode == Opcode::kSync || in.opcode == Opcode::kHalt) issued = std::max(issued, idle_from);
+      if (in.opcode == Opcode::kWait || in.opcode == Opcode::kCsrw || in.opcode == Opcode::kArgmax) {
+        issued = semaphores.take(in.wait0, issued, index);
+      }
+      if (in.opcode == Opcode::kPost) semaphores.give(in.sig0, issued);
+      if (in.opcode == Opcode::kHalt) {
+        result.cycles = issued + 1;
+        break;
+      }
+      if (in.opcode == Opcode::kCsrw) {
+        const uint64_t value = core.registers()[in.rs];
+        if (in.imm == static_cast<uint64_t>(isa::Csr::kPosition)) host.position = value;
+        if (in.imm == static_cast<uint64_t>(isa::Csr::kTokensLeft)) host.tokens_left = value;
+      }
+      const bool redirected = core.step(in, csr, 0);
+      fetch.issued(issued, redirected, core.pc());
+      continue;
+    }
+
+    // Dispatch: the operand stage holds one instruction until its queue has room.
+    issued = std::max(issued, pushed);
+    Queue& queue = queues[static_cast<size_t>(unit)];
+    const uint64_t push = std::max(issued + kOperandStage, queue.accepted.oldest());
+    pushed = push;
+    Record record;
+    record.index = index;
+    record.unit = unit;
+    record.decoded = decoded;
+    record.queued = push + kQueue;
+    record.command = isa::resolve(in, core.registers(), static_cast<uint32_t>(base + index), channel_bytes);
+    uint64_t presented = std::max({push + kQueue, queue.head, queue.done.oldest()});
+    if (in.wait0 != 0 || in.wait1 != 0) {
+      presented = semaphores.take(in.wait0, presented, index);
+      presented = semaphores.take(in.wait1, presented, index) + kGranted;
+    }
+    record.presented = presented;
+    switch (unit) {
+      case Unit::kDma:
+        record.span = dma.run(record.command, presented);
+        break;
+      case Unit::kPim:
+        record.span = pim.run(record.command, presented);
+        break;
+      case Unit::kArr:
+        record.span = arr.run(record.command, presented);
+        break;
+      case Unit::kSmx:
+        record.span = smx.run(record.command, presented);
+        break;
+      default:
+        record.span = vec.run(record.command, presented);
+    }
+    const Span& span = record.span;
+    queue.head = span.taken + 1;
+    queue.accepted.add(span.taken + kQueuePopped);
+    queue.done.add(span.done + 1);
+    semaphores.give(in.sig0, span.done);
+    semaphores.give(in.sig1, span.done);
+    idle_from = std::max(idle_from, span.done + kAllIdle);
+    auto& busy_to_unit = busy_to[static_cast<size_t>(unit)];
+    const uint64_t from = std::max(span.taken, busy_to_unit);
+    if (span.done > from) result.busy[static_cast<size_t>(unit)] += span.done - from;
+    busy_to_unit = std::max(busy_to_unit, span.done);
+    if (index == options.mark) {
+      result.marks.push_back(span.done);
+      result.busy_at_marks.push_back(result.busy);
+    }
+    if (options.on_record) options.on_record(record);
+    const bool redirected = core.step(in, csr, 0);
+    fetch.issued(issued, redirected, core.pc());
+  }
+  result.linear_turn = dma.turn();
+  return result;
+}
+
+}  // namespace pimllm::cycles

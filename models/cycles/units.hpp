@@ -1,0 +1,127 @@
+// When the units of the machine take their commands and are done, in closed form from operands and parameters.
+// docs/cycles.md names every constant with the register stage of the RTL that it counts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "models/compiler/hardware.hpp"
+#include "models/isa/instruction.hpp"
+
+namespace pimllm::cycles {
+
+// Cycles of an instruction, counted from the start of the program.
+struct Span {
+  uint64_t taken = 0;  // cmd_valid and cmd_ready
+  uint64_t done = 0;
+};
+
+// What decides cycles beside the parameters of the machine.
+struct Timing {
+  int memory_latency = 40;  // from an address to its first beat, from a last beat to its response
+  int outstanding = 32;     // bursts of a port that the memory takes before the first is answered
+  int rows_per_conversion = 128;
+};
+
+// Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of commands.
+
+class VectorUnit {
+ public:
+  explicit VectorUnit(const HardwareParameters& hardware) : h_(hardware) {}
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+
+ private:
+  uint64_t cycles(const isa::UnitCommand& command) const;
+
+  HardwareParameters h_;
+  uint64_t done_ = 0;
+  bool used_ = false;
+};
+
+class PimUnit {
+ public:
+  PimUnit(const HardwareParameters& hardware, const Timing& timing) : h_(hardware), timing_(timing) {}
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+
+ private:
+  HardwareParameters h_;
+  Timing timing_;
+  uint64_t load_free_ = 0;     // pim_load takes a command
+  uint64_t convert_last_ = 0;  // last step of the chunk in work
+  uint64_t hold_free_ = 0;     // hold registers are read
+  uint64_t done_ = 0;
+};
+
+class ArrayUnit {
+ public:
+  explicit ArrayUnit(const HardwareParameters& hardware) : h_(hardware) {}
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+
+ private:
+  HardwareParameters h_;
+  uint64_t step_free_ = 0;   // the sequencer is at its next instruction
+  uint64_t chain_free_ = 0;  // no step in any stage
+  uint64_t emit_free_ = 0;   // PV sums of the last sweep are taken
+  uint64_t write_free_ = 0;  // of accumulating words
+  uint64_t done_ = 0;
+  std::array<uint64_t, 4> popped_{};  // by drain: entries of the ring
+  size_t count_ = 0;
+  int feed_ = -1;  // north and multicast of the steps in the chain
+};
+
+class SoftmaxUnit {
+ public:
+  explicit SoftmaxUnit(const HardwareParameters& hardware) : h_(hardware) {}
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+
+ private:
+  HardwareParameters h_;
+  uint64_t accept_ = 0;  // the next command's place is free
+  uint64_t done_ = 0;
+};
+
+class DmaUnit {
+ public:
+  DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn);
+  uint64_t turn() const { return turn_; }
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+
+ private:
+  // A descriptor of a load, as far as later ones depend on it.
+  struct Burst {
+    uint64_t bursts = 0;      // of the channel up to its end
+    uint64_t count = 0;       // its own
+    uint64_t first_beat = 0;  // cycle
+    uint64_t last_beat = 0;
+  };
+  struct Channel {
+    uint64_t request_free = 0;  // the request engine takes a descriptor
+    uint64_t data_free = 0;     // the next beat may move
+    uint64_t bursts = 0;
+    std::deque<Burst> history;
+    std::deque<uint64_t> popped;  // from the request buffer
+    uint64_t store_free = 0;
+  };
+
+  uint64_t burst_done(const Channel& channel, uint64_t index) const;
+  uint64_t load(Channel& channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
+                uint64_t cycles);
+  uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words);
+  uint64_t bursts_of(uint64_t address, uint64_t beats) const;
+
+  HardwareParameters h_;
+  Timing timing_;
+  std::vector<Channel> channels_;
+  std::array<uint64_t, 8> retired_{};  // by tag
+  size_t count_ = 0;
+  size_t turn_ = 0;  // channel of the next linear transfer
+  uint64_t accept_ = 0;
+  uint64_t done_ = 0;
+};
+
+// Chunks of VecLanes elements are worked through in passes; byte planes of a numerator that PV sweeps and JOIN reads.
+int planes(const isa::UnitCommand& command);
+
+}  // namespace pimllm::cycles
