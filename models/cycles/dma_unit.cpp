@@ -54,7 +54,7 @@ uint64_t DmaUnit::burst_done(const Channel& channel, uint64_t index) const {
 
 // `cycles`: of the data, one a beat, or one a word of SCL. Returns the cycle of the last.
 uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
-                       uint64_t cycles) {
+                       uint64_t cycles, Port* port) {
   const auto outstanding = static_cast<uint64_t>(timing_.outstanding);
   const uint64_t bursts = tiles * bursts_of(address, beats);
   const uint64_t popped = std::max(accepted + kToRequest, ch.request_free);
@@ -63,7 +63,10 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
   };
   const uint64_t address_first = std::max(popped + kToAddress, free_at(ch.bursts));
   const uint64_t first = std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
-  const uint64_t last = first + cycles - 1;
+  // Channels share the write port of a linear space, the lowest first.
+  const bool waits = port != nullptr && port->channel < &ch;
+  const uint64_t last = (waits ? std::max(first, port->free) : first) + cycles - 1;
+  if (port != nullptr) *port = {last + 1, &ch};
   ch.bursts += bursts;
   ch.history.push_back({ch.bursts, bursts, first, last});
   if (ch.history.size() > 4 * kSinkDepth) ch.history.pop_front();
@@ -145,7 +148,8 @@ Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     Channel& ch = channels_[parts[i].channel];
     if (is_load) {
       const uint64_t all = parts[i].tiles * beats;
-      end = std::max(end, load(ch, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all));
+      end = std::max(end, load(ch, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all,
+                               tiled ? nullptr : &ports_[c.mode & 3]));
     } else {
       end = std::max(end, store(ch, taken, parts[i].address, beats, scl ? c.count : 0));
     }

@@ -1,6 +1,7 @@
 #include "models/cycles/layer_cycles.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "golden/error.hpp"
 
@@ -10,25 +11,38 @@ namespace {
 constexpr int kLayers = 3;  // the first fills queues and buffers, from the second on they are alike
 constexpr int kMaxWords = 1 << 15;
 
-CompiledModel compile_layers(ModelConfig config, const HardwareParameters& hardware) {
+CompiledModel compile_layers(ModelConfig config, const HardwareParameters& hardware, Growth growth) {
   config.layers = kLayers;
-  return compile_shape(config, grown(hardware));
+  return compile_shape(config, grown(hardware, growth, config));
 }
 
 }  // namespace
 
-HardwareParameters grown(HardwareParameters hardware) {
+HardwareParameters grown(HardwareParameters hardware, Growth growth, const ModelConfig& c) {
+  if (growth == Growth::kSets) {
+    const auto tiles = [](int n, int of) { return static_cast<unsigned>((n + of - 1) / of); };
+    const int head_dim = static_cast<int>(
+        std::bit_ceil(static_cast<unsigned>(std::max({c.head_dim, hardware.vec_lanes, 2 * hardware.array_cols}))));
+    const auto matrix = [&](int in, int out) { return tiles(in, hardware.xbar_rows) * tiles(out, hardware.xbar_cols); };
+    const unsigned most = std::max({matrix(c.d_model, (c.heads + 2 * c.kv_heads) * head_dim),
+                                    matrix(c.heads * head_dim, c.d_model),
+                                    matrix(c.d_model, (c.gated ? 2 : 1) * c.d_ff), matrix(c.d_ff, c.d_model)});
+    hardware.xbar_sets = std::max(hardware.xbar_sets, static_cast<int>(std::bit_ceil(most)));
+  }
   hardware.xbar_slots = (1 << 16) / hardware.xbar_sets;
   hardware.kv_rows = hardware.act_words = hardware.scr_words = hardware.kvs_words = hardware.scl_words = kMaxWords;
   return hardware;
 }
 
-LayerModel::LayerModel(ModelConfig config, const HardwareParameters& hardware, int memory_latency)
-    : compiled_(compile_layers(std::move(config), hardware)), timing_(timing_of(compiled_, memory_latency)) {
-  const auto& words = compiled_.step.words;
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (isa::decode(words[i]).opcode == isa::Opcode::kResadd) mark_ = i;
+LayerModel::LayerModel(const ModelConfig& config, const HardwareParameters& hardware, Growth growth, int memory_latency)
+    : compiled_(compile_layers(config, hardware, growth)),
+      code_(decode(compiled_.step)),
+      timing_(timing_of(compiled_, memory_latency)) {
+  for (size_t i = 0; i < code_.instructions.size(); ++i) {
+    if (code_.instructions[i].opcode == isa::Opcode::kResadd) mark_ = i;
   }
+  // The head does not see the context.
+  head_ = static_cast<double>(time(0, true, false).cycles) - static_cast<double>(time(0, false, false).cycles);
 }
 
 Result LayerModel::time(int position, bool head, bool marked) const {
@@ -37,7 +51,7 @@ Result LayerModel::time(int position, bool head, bool marked) const {
   options.host.position = static_cast<uint64_t>(position);
   options.host.arg0 = head ? 0 : kArgNoHead;
   if (marked) options.mark = mark_;
-  return run(compiled_.step, compiled_.hardware, options);
+  return run(code_, compiled_.hardware, options);
 }
 
 LayerCycles LayerModel::at(int context) const {
@@ -62,7 +76,7 @@ LayerCycles LayerModel::at(int context) const {
   }
   out.full = last <= longest ? per_layer(time(last, false, true)) : out.plain;
   out.layer = (out.plain * (cols - 1) + out.full) / cols;
-  out.head = static_cast<double>(time(std::min(open, longest), true, false).cycles) - static_cast<double>(plain.cycles);
+  out.head = head_;
   return out;
 }
 

@@ -20,14 +20,20 @@ struct LayerCycles {
   std::array<double, 6> busy{};  // by isa::Unit, in a layer of a `plain` token
 };
 
+// What grows with the model beside the depth of memories.
+enum class Growth {
+  kSlots,  // crossbars behind the converters that are there (XbarSlots)
+  kSets,   // crossbars with converters of their own (XbarSets), as many as the largest matrix of a layer has
+};
+
 // The machine with as many crossbars and as deep memories as its addresses reach.
-HardwareParameters grown(HardwareParameters hardware);
+HardwareParameters grown(HardwareParameters hardware, Growth growth, const ModelConfig& config);
 
 // A shape's step program, compiled once for the largest context; layers are alike, so a few of them are enough.
 class LayerModel {
  public:
   // config.layers does not count; contexts up to config.context_length. Throws Error if a layer does not fit.
-  LayerModel(ModelConfig config, const HardwareParameters& hardware, int memory_latency = 40);
+  LayerModel(const ModelConfig& config, const HardwareParameters& hardware, Growth growth, int memory_latency = 40);
 
   // `context`: tokens, the new one included.
   LayerCycles at(int context) const;
@@ -37,7 +43,9 @@ class LayerModel {
   Result time(int position, bool head, bool marked) const;
 
   CompiledModel compiled_;
+  Code code_;
   Timing timing_;
+  double head_ = 0.0;
   size_t mark_ = 0;  // last instruction of a layer
 };
 

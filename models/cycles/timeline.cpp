@@ -1,7 +1,7 @@
 #include "models/cycles/timeline.hpp"
 
 #include <algorithm>
-#include <deque>
+#include <optional>
 
 #include "golden/error.hpp"
 #include "models/cycles/fetch.hpp"
@@ -26,20 +26,40 @@ constexpr uint64_t kAllIdle = 1;         // the last done is out of the in-fligh
 class Semaphores {
  public:
   void give(uint8_t semaphore, uint64_t done) {
-    if (semaphore != 0) tokens_[semaphore].push_back(done + kGiven);
+    if (semaphore == 0) return;
+    Tokens& tokens = tokens_[semaphore];
+    if (tokens.given - tokens.taken > isa::kSemaphoreLimit) fail("semaphore {}: expected at most {} tokens", semaphore, isa::kSemaphoreLimit);
+    tokens.at[tokens.given++ % tokens.at.size()] = done + kGiven;
   }
-  // The first cycle, not before `wanted`, in which the token is there.
-  uint64_t take(uint8_t semaphore, uint64_t wanted, size_t index) {
-    if (semaphore == 0) return wanted;
-    auto& tokens = tokens_[semaphore];
-    if (tokens.empty()) fail("instruction {}: expected semaphore {} to be given before it", index, semaphore);
-    const uint64_t at = tokens.front();
-    tokens.pop_front();
-    return std::max(wanted, at);
+  // The first cycle, not before `wanted`, in which both tokens are there and no other asker is granted.
+  uint64_t take(uint8_t first, uint8_t second, uint64_t wanted, size_t index) {
+    for (const uint8_t semaphore : {first, second}) {
+      if (semaphore == 0) continue;
+      Tokens& tokens = tokens_[semaphore];
+      if (tokens.taken == tokens.given) fail("instruction {}: expected semaphore {} to be given before it", index, semaphore);
+      wanted = std::max(wanted, tokens.at[tokens.taken++ % tokens.at.size()]);
+    }
+    while (std::find(granted_.begin(), granted_.end(), wanted) != granted_.end()) ++wanted;
+    granted_[grant_] = wanted;
+    grant_ = (grant_ + 1) % granted_.size();
+    return wanted;
+  }
+  // Moves tokens that an instruction gave last.
+  void delay(uint8_t semaphore, uint64_t from, uint64_t to) {
+    if (semaphore == 0) return;
+    for (uint64_t& t : tokens_[semaphore].at) {
+      if (t == from + kGiven) t = to + kGiven;
+    }
   }
 
  private:
-  std::array<std::deque<uint64_t>, isa::kSemaphores> tokens_;
+  struct Tokens {
+    std::array<uint64_t, isa::kSemaphoreLimit + 1> at{};
+    uint64_t given = 0, taken = 0;
+  };
+  std::array<Tokens, isa::kSemaphores> tokens_;
+  std::array<uint64_t, 8> granted_{};  // the last cycles of grants: one asker a cycle
+  size_t grant_ = 0;
 };
 
 // The last `Depth` times of something, oldest first.
@@ -74,11 +94,18 @@ Timing timing_of(const CompiledModel& model, int memory_latency) {
   return timing;
 }
 
-Result run(const CompiledProgram& program, const HardwareParameters& hardware, const Options& options) {
-  std::vector<isa::Instruction> code;
-  code.reserve(program.words.size());
-  for (const auto& word : program.words) code.push_back(isa::decode(word));
+Code decode(const CompiledProgram& program) {
+  Code code{program.address / isa::kInstructionBytes, {}};
+  code.instructions.reserve(program.words.size());
+  for (const auto& word : program.words) code.instructions.push_back(isa::decode(word));
+  return code;
+}
 
+Result run(const CompiledProgram& program, const HardwareParameters& hardware, const Options& options) {
+  return run(decode(program), hardware, options);
+}
+
+Result run(const Code& code, const HardwareParameters& hardware, const Options& options) {
   Result result;
   isa::ScalarCore core;
   Host host = options.host;
@@ -96,7 +123,7 @@ Result run(const CompiledProgram& program, const HardwareParameters& hardware, c
         return 0;
     }
   };
-  Fetch fetch(hardware, options.timing, program.address / isa::kInstructionBytes);
+  Fetch fetch(hardware, options.timing, code.base);
   Semaphores semaphores;
   std::vector<Queue> queues(kUnits, Queue(static_cast<size_t>(hardware.queue_depth)));
   std::array<uint64_t, kUnits> busy_to{};
@@ -106,22 +133,40 @@ Result run(const CompiledProgram& program, const HardwareParameters& hardware, c
   SoftmaxUnit smx(hardware);
   DmaUnit dma(hardware, options.timing, options.linear_turn);
   const auto channel_bytes = static_cast<uint64_t>(hardware.channel_bytes);
-  const uint64_t base = program.address / isa::kInstructionBytes;
+
+  uint64_t idle_from = 0;  // nothing in flight anywhere
+  // The last instruction of SMX may still be held up by the array, whose instruction comes behind it in the program.
+  std::optional<Record> softmax;
+  std::array<uint8_t, 2> softmax_gives{};
+  const auto count_busy = [&](const Record& record) {
+    const auto u = static_cast<size_t>(record.unit);
+    const uint64_t from = std::max(record.span.taken, busy_to[u]);
+    if (record.span.done > from) result.busy[u] += record.span.done - from;
+    busy_to[u] = std::max(busy_to[u], record.span.done);
+    idle_from = std::max(idle_from, record.span.done + kAllIdle);
+    if (options.on_record) options.on_record(record);
+  };
+  const auto settle_softmax = [&] {
+    if (!softmax) return;
+    queues[static_cast<size_t>(Unit::kSmx)].done.add(softmax->span.done + 1);
+    count_busy(*softmax);
+    softmax.reset();
+  };
 
   uint64_t pushed = 0;     // the operand stage is free again
-  uint64_t idle_from = 0;  // nothing in flight anywhere
   for (;;) {
     const size_t index = core.pc();
-    if (index >= code.size()) fail("program {}: expected HALT, found its end", program.name);
-    const isa::Instruction& in = code[index];
+    if (index >= code.instructions.size()) fail("program: expected HALT, found its end at {}", index);
+    const isa::Instruction& in = code.instructions[index];
     const Unit unit = isa::opcode_info(in.opcode).unit;
     uint64_t decoded = fetch.decoded(index);
     ++result.instructions;
     uint64_t issued = decoded;
     if (unit == Unit::kSched) {
+      if (in.opcode == Opcode::kSync || in.opcode == Opcode::kHalt) settle_softmax();
       if (in.opcode == Opcode::kSync || in.opcode == Opcode::kHalt) issued = std::max(issued, idle_from);
       if (in.opcode == Opcode::kWait || in.opcode == Opcode::kCsrw || in.opcode == Opcode::kArgmax) {
-        issued = semaphores.take(in.wait0, issued, index);
+        if (in.wait0 != 0) issued = semaphores.take(in.wait0, 0, issued, index);
       }
       if (in.opcode == Opcode::kPost) semaphores.give(in.sig0, issued);
       if (in.opcode == Opcode::kHalt) {
@@ -148,11 +193,10 @@ Result run(const CompiledProgram& program, const HardwareParameters& hardware, c
     record.unit = unit;
     record.decoded = decoded;
     record.queued = push + kQueue;
-    record.command = isa::resolve(in, core.registers(), static_cast<uint32_t>(base + index), channel_bytes);
+    record.command = isa::resolve(in, core.registers(), static_cast<uint32_t>(code.base + index), channel_bytes);
     uint64_t presented = std::max({push + kQueue, queue.head, queue.done.oldest()});
     if (in.wait0 != 0 || in.wait1 != 0) {
-      presented = semaphores.take(in.wait0, presented, index);
-      presented = semaphores.take(in.wait1, presented, index) + kGranted;
+      presented = semaphores.take(in.wait0, in.wait1, presented, index) + kGranted;
     }
     record.presented = presented;
     switch (unit) {
@@ -164,8 +208,15 @@ Result run(const CompiledProgram& program, const HardwareParameters& hardware, c
         break;
       case Unit::kArr:
         record.span = arr.run(record.command, presented);
+        if (softmax) {
+          const uint64_t done = softmax->span.done;
+          const uint64_t later = smx.disturbed(arr.reads());
+          for (const uint8_t semaphore : softmax_gives) semaphores.delay(semaphore, done, later);
+          softmax->span.done = later;
+        }
         break;
       case Unit::kSmx:
+        settle_softmax();
         record.span = smx.run(record.command, presented);
         break;
       default:
@@ -174,19 +225,19 @@ Result run(const CompiledProgram& program, const HardwareParameters& hardware, c
     const Span& span = record.span;
     queue.head = span.taken + 1;
     queue.accepted.add(span.taken + kQueuePopped);
-    queue.done.add(span.done + 1);
     semaphores.give(in.sig0, span.done);
     semaphores.give(in.sig1, span.done);
-    idle_from = std::max(idle_from, span.done + kAllIdle);
-    auto& busy_to_unit = busy_to[static_cast<size_t>(unit)];
-    const uint64_t from = std::max(span.taken, busy_to_unit);
-    if (span.done > from) result.busy[static_cast<size_t>(unit)] += span.done - from;
-    busy_to_unit = std::max(busy_to_unit, span.done);
+    if (unit == Unit::kSmx) {
+      softmax = record;
+      softmax_gives = {in.sig0, in.sig1};
+    } else {
+      queue.done.add(span.done + 1);
+      count_busy(record);
+    }
     if (index == options.mark) {
       result.marks.push_back(span.done);
       result.busy_at_marks.push_back(result.busy);
     }
-    if (options.on_record) options.on_record(record);
     const bool redirected = core.step(in, csr, 0);
     fetch.issued(issued, redirected, core.pc());
   }

@@ -55,7 +55,15 @@ struct Options {
   std::function<void(const Record&)> on_record;  // may be empty
 };
 
+// A program decoded, for several runs.
+struct Code {
+  uint64_t base = 0;  // address in instructions
+  std::vector<isa::Instruction> instructions;
+};
+Code decode(const CompiledProgram& program);
+
 // Runs from the first instruction to HALT. Throws Error if program order is not a legal order.
+Result run(const Code& code, const HardwareParameters& hardware, const Options& options);
 Result run(const CompiledProgram& program, const HardwareParameters& hardware, const Options& options);
 
 // Timing of a compiled model on the memory of the benches (latency in cycles).

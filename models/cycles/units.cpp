@@ -112,6 +112,7 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const uint64_t folds = ceil_div(tiles, fold_tiles);
   const uint64_t tail = (tiles - 1) % fold_tiles + 1;
   const uint64_t used = folds > 1 ? fold_tiles : tail;
+  reads_ = {};
   uint64_t pop = 0;
   uint64_t last_stage = 0;
   if (!pv && !north) {
@@ -120,6 +121,11 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     uint64_t end = first + folds * (c.s0 / banks) - 1;
     end = std::max(end, emit_free_);
     last_stage = (tail << lg_heads) - 1;
+    const uint64_t blocks = ceil_div(c.s0, 2 * cols);
+    reads_.from = std::max(taken + kArrRing, ends_[count_ % ends_.size()] + 1);
+    reads_.burst = heads;
+    reads_.period = blocks <= 2 ? heads : std::max(heads, 2 * cols / banks);
+    reads_.to = blocks <= 2 ? reads_.from + blocks * heads : end;
     step_free_ = end + 1;
     pop = end + last_stage + 2;
     done_ = end + last_stage + kArrDrain;
@@ -159,12 +165,19 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
       }
       emit_free_ = emitted + 1;
     }
+    const bool kept = folds <= 2;
+    reads_.from = std::max(taken + kArrRing, ends_[count_ % ends_.size()] + 1);
+    reads_.burst = used << lg_heads;
+    reads_.period = (cols / banks) * chunks;
+    reads_.to = kept ? reads_.from + folds * reads_.burst : end;
+    if (kept) reads_.period = reads_.burst;
     last_stage = stages - 1;
     step_free_ = end + 1;
     pop = emit_free_ - 1;
     done_ = pop + kArrEmitted;
   }
   chain_free_ = step_free_ + (north ? static_cast<uint64_t>(rows) : groups);
+  ends_[count_ % ends_.size()] = step_free_ - 1;
   popped_[count_ % popped_.size()] = pop;
   ++count_;
   return {taken, done_};
@@ -181,10 +194,23 @@ Span SoftmaxUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   // Words of the head record, one a cycle, while the instruction before runs.
   const uint64_t record = consmax ? 5 : 1 + (scan ? 0 : 1) + (goes_on ? 2 : 0);
   const uint64_t start = std::max(taken + record + kSmxHead, done_);
-  accept_ = start;
+  accept_ = start_ = start;
   const uint64_t beats = 2 * ceil_div(c.count, static_cast<uint64_t>(h_.array_cols));
   done_ = start + (scan ? beats + kSmxScan : consmax ? beats + kSmxConsmax : 2 * beats + kSmxExact);
   return {taken, done_};
+}
+
+uint64_t SoftmaxUnit::disturbed(const ArrayReads& reads) {
+  const uint64_t from = std::max(reads.from, start_);
+  if (reads.burst == 0 || from >= done_ || reads.to <= from) return done_;
+  // A read that is refused costs its cycle. Cycles of progress left over in a period, at least one:
+  const uint64_t lost = reads.burst;
+  const uint64_t left = done_ - from;
+  const uint64_t offered = (reads.to - from + reads.period - 1) / reads.period;
+  const uint64_t gain = reads.period - lost;
+  const uint64_t periods = gain == 0 ? offered : std::min(offered, (left + gain - 1) / gain);
+  done_ += periods * lost;
+  return done_;
 }
 
 }  // namespace pimllm::cycles

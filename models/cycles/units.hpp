@@ -25,6 +25,14 @@ struct Timing {
   int rows_per_conversion = 128;
 };
 
+// Reads of operand A by the array: in folds of `burst` reads, one a cycle, `period` cycles from fold to fold.
+struct ArrayReads {
+  uint64_t from = 0;
+  uint64_t to = 0;  // behind the last fold
+  uint64_t burst = 0;
+  uint64_t period = 1;
+};
+
 // Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of commands.
 
 class VectorUnit {
@@ -58,14 +66,17 @@ class ArrayUnit {
  public:
   explicit ArrayUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
+  const ArrayReads& reads() const { return reads_; }  // of the last command
 
  private:
   HardwareParameters h_;
+  ArrayReads reads_;
   uint64_t step_free_ = 0;   // the sequencer is at its next instruction
   uint64_t chain_free_ = 0;  // no step in any stage
   uint64_t emit_free_ = 0;   // PV sums of the last sweep are taken
   uint64_t write_free_ = 0;  // of accumulating words
   uint64_t done_ = 0;
+  std::array<uint64_t, 2> ends_{};  // last steps of the last two commands: a slot of operand A each
   std::array<uint64_t, 4> popped_{};  // by drain: entries of the ring
   size_t count_ = 0;
   int feed_ = -1;  // north and multicast of the steps in the chain
@@ -75,9 +86,12 @@ class SoftmaxUnit {
  public:
   explicit SoftmaxUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
+  // The array has the scratchpad's port first: when the last command is done in spite of its reads.
+  uint64_t disturbed(const ArrayReads& reads);
 
  private:
   HardwareParameters h_;
+  uint64_t start_ = 0;   // of the last command
   uint64_t accept_ = 0;  // the next command's place is free
   uint64_t done_ = 0;
 };
@@ -105,9 +119,15 @@ class DmaUnit {
     uint64_t store_free = 0;
   };
 
+  // Write port of a linear space and who had it last.
+  struct Port {
+    uint64_t free = 0;
+    const Channel* channel = nullptr;
+  };
+
   uint64_t burst_done(const Channel& channel, uint64_t index) const;
   uint64_t load(Channel& channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
-                uint64_t cycles);
+                uint64_t cycles, Port* port);
   uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words);
   uint64_t bursts_of(uint64_t address, uint64_t beats) const;
 
@@ -119,9 +139,10 @@ class DmaUnit {
   size_t turn_ = 0;  // channel of the next linear transfer
   uint64_t accept_ = 0;
   uint64_t done_ = 0;
+  std::array<Port, 4> ports_{};  // ACT, SCR, KVS, SCL
 };
 
-// Chunks of VecLanes elements are worked through in passes; byte planes of a numerator that PV sweeps and JOIN reads.
+// Byte planes of a numerator that PV sweeps and JOIN reads.
 int planes(const isa::UnitCommand& command);
 
 }  // namespace pimllm::cycles

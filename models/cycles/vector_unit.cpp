@@ -226,8 +226,6 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
     default:
       fail("opcode {}: expected one of the vector unit", static_cast<int>(c.opcode));
   }
-  const bool act_block = act && ((c.mode & 3) == 1 || ((c.mode & 3) == 0 && (c.mode & 8) == 0));
-  const bool act_reduces = act_block || gated;
 
   const uint64_t key_writes = static_cast<uint64_t>(h_.vec_lanes / h_.group_banks());
   uint64_t start = 0;
@@ -235,6 +233,8 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
   uint64_t init_done = 0;
   uint64_t written = 0;      // last write granted
   uint64_t written_before = 0;  // the one before: the buffer holds two chunks
+  uint64_t last_push = 0;
+  bool pair = false;  // the last two results came in a row
   Issue issue;
   for (;;) {
     const uint64_t heads = std::min(heads_left, kSlots);
@@ -274,7 +274,16 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
         }
         batch_first = false;
         const auto push = [&] {
-          if (!pass.out || !key) return;
+          if (!pass.out) return;
+          if (!key) {
+            // Room is decided without a look at grants: after two results in a row the pipeline stands for a cycle.
+            const uint64_t pushed = issue.fired + pass.end;
+            const bool next = pushed == last_push + 1;
+            if (next && pair) ++issue.fired;
+            pair = next && !pair;
+            last_push = issue.fired + pass.end;
+            return;
+          }
           // Rows of the K tile, one a cycle; the pipeline stands while both buffers are full.
           uint64_t pushed = issue.fired + pass.end;
           if (pushed <= written_before) {
@@ -292,9 +301,18 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
           }
         } else if (head_chunks > 1) {
           issue.fire(pass, start, 0);
+          push();
           if (head_chunks > 2) {
             issue.fire(pass, start, 0);
-            issue.fired += (head_chunks - 3) * period;
+            push();
+            const uint64_t rest = head_chunks - 3;
+            issue.fired += rest * period;
+            if (pass.out && period == 1) {
+              const uint64_t stalls = (rest + (pair ? 1 : 0)) / 2;
+              issue.fired += stalls;
+              pair = rest == 0 ? pair : (rest + (pair ? 1 : 0)) % 2 == 1;
+              last_push = issue.fired + pass.end;
+            }
             issue.waited = false;
           }
         }
@@ -324,7 +342,6 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
     if (norm) scalar += (layer ? 0 : kRmsScale) + kOutProgram;
     if (quant) scalar += heads * (kOutProgram + (value ? kOutEref : 0));
     if (act) scalar += kActProgram + (gated ? kActGated : 0);
-    if (act && !act_reduces) scalar += 0;
     uint64_t end = std::max(scalar, pipe_end + 1 + (argmax ? kTree - 1 : 0));
     if (last_batch) {
       const uint64_t out = key ? written + 1 : pipe_end + kWritten;
