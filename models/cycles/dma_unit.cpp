@@ -63,10 +63,18 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
   };
   const uint64_t address_first = std::max(popped + kToAddress, free_at(ch.bursts));
   const uint64_t first = std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
-  // Channels share the write port of a linear space, the lowest first.
-  const bool waits = port != nullptr && port->channel < &ch;
-  const uint64_t last = (waits ? std::max(first, port->free) : first) + cycles - 1;
-  if (port != nullptr) *port = {last + 1, &ch};
+  // Channels share the write port of a linear space, the lowest first: a higher one that is overtaken ends later.
+  uint64_t last = first + cycles - 1;
+  if (port != nullptr) {
+    if (port->channel != nullptr && &ch < port->channel && port->free > first) {
+      port->channel->data_free += cycles;
+      port->free += cycles;
+      done_ = std::max(done_, port->free);
+    } else {
+      last = std::max(first, port->free) + cycles - 1;
+      *port = {last + 1, &ch};
+    }
+  }
   ch.bursts += bursts;
   ch.history.push_back({ch.bursts, bursts, first, last});
   if (ch.history.size() > 4 * kSinkDepth) ch.history.pop_front();
@@ -81,7 +89,9 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
 uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words) {
   const auto latency = static_cast<uint64_t>(timing_.memory_latency);
   const auto beat = static_cast<uint64_t>(h_.channel_bytes);
-  uint64_t at = accepted;  // StIdle, or the response of the burst before
+  // A channel reads a beat in three cycles: a fourth store finds no turn at the port.
+  uint64_t& third = store_reads_[stores_++ % store_reads_.size()];
+  uint64_t at = std::max(accepted, third < kStoreWord ? 0 : third - kStoreWord);
   uint64_t left = beats;
   uint64_t words_left = words;
   const uint64_t per_beat = std::max<uint64_t>(1, (words + beats - 1) / beats);
@@ -90,6 +100,7 @@ uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64
     const uint64_t n = std::min({left, kMaxBurst, room});
     const uint64_t w = std::min(words_left, n * per_beat);
     at += kStoreAddress + (words == 0 ? n : w) * kStoreWord + n * kStoreSend - 1;
+    third = at;
     at += latency;
     left -= n;
     words_left -= w;

@@ -21,6 +21,7 @@ constexpr uint64_t kInputBits = 8;
 // --- ARR: rtl/array ---
 constexpr uint64_t kArrRing = 1;        // command ring
 constexpr uint64_t kArrLoad = 3;        // ring, read granted, filled: from the taking to a slot that is loaded
+constexpr uint64_t kArrReload = 1;      // released in the last stage, read granted, filled; less the step itself
 constexpr uint64_t kArrDrain = 5;       // from the last stage's S0 to done: S1, S2, tree, result buffer, done
 constexpr uint64_t kArrEmit = 4;        // from S0 of a stage to the read of its sums: S1, S2, tree, captured
 constexpr uint64_t kArrEmitted = 3;     // from the last read of sums to done: adder, result buffer, done
@@ -30,6 +31,7 @@ constexpr uint64_t kArrAccumulate = 3;  // read, add, write
 constexpr uint64_t kSmxHead = 2;        // behind the reads of the head record: arrives, starts
 constexpr uint64_t kSmxExact = 18;      // stages of both passes, the empty beat, normalise, reciprocal, F, done
 constexpr uint64_t kSmxConsmax = 17;    // stages, numerators, F and clips, done
+constexpr uint64_t kRecordWords = 8;    // RecordWords
 constexpr uint64_t kSmxScan = 10;       // stages to the maximum, M and sum, done
 
 }  // namespace
@@ -119,6 +121,12 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     // A clearing step, then folds without a gap; operand A of the first is two cycles behind.
     const uint64_t first = std::max(step + 1, taken + kArrLoad);
     uint64_t end = first + folds * (c.s0 / banks) - 1;
+    // Two slots of operand A: a half word comes when the one before the last is free in all stages. Only a short block at
+    // the end of the dims does not cover that.
+    const uint64_t short_dims = c.s0 % (2 * cols);
+    if (short_dims != 0 && c.s0 > 4 * cols && short_dims / banks < groups + kArrReload) {
+      end += (folds - 1) * (groups + kArrReload - short_dims / banks);
+    }
     end = std::max(end, emit_free_);
     last_stage = (tail << lg_heads) - 1;
     const uint64_t blocks = ceil_div(c.s0, 2 * cols);
@@ -149,7 +157,8 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     const uint64_t chunks = std::min<uint64_t>(c.s0, banks);
     const uint64_t sweeps = static_cast<uint64_t>(planes(c)) * (c.s0 / chunks);
     const uint64_t steps = folds * (cols / banks) * chunks;
-    const uint64_t emission = heads * chunks * used;  // reads of sums, one a cycle
+    // Reads of sums, one a cycle; those of the first head wait for its last group.
+    const uint64_t emission = heads * chunks * used + (used - 1) * (heads - 1);
     const uint64_t stages = used << lg_heads;
     uint64_t end = 0;
     for (uint64_t s = 0; s < sweeps; ++s) {
@@ -193,7 +202,11 @@ Span SoftmaxUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const uint64_t taken = std::max(presented, accept_);
   // Words of the head record, one a cycle, while the instruction before runs.
   const uint64_t record = consmax ? 5 : 1 + (scan ? 0 : 1) + (goes_on ? 2 : 0);
-  const uint64_t start = std::max(taken + record + kSmxHead, done_);
+  // Not while the instruction before may still write a word of it.
+  const auto near = [](uint64_t a, uint64_t b) { return a < b + kRecordWords && b < a + kRecordWords; };
+  const bool held = near(c.s0, s0_) || (c.s1 >= s0_ && c.s1 < s0_ + kRecordWords);
+  const uint64_t start = std::max(std::max(taken, held ? done_ : 0) + record + kSmxHead, done_);
+  s0_ = c.s0;
   accept_ = start_ = start;
   const uint64_t beats = 2 * ceil_div(c.count, static_cast<uint64_t>(h_.array_cols));
   done_ = start + (scan ? beats + kSmxScan : consmax ? beats + kSmxConsmax : 2 * beats + kSmxExact);

@@ -92,6 +92,7 @@ class SoftmaxUnit {
  private:
   HardwareParameters h_;
   uint64_t start_ = 0;   // of the last command
+  uint64_t s0_ = ~uint64_t{0} >> 1;  // its head record
   uint64_t accept_ = 0;  // the next command's place is free
   uint64_t done_ = 0;
 };
@@ -122,7 +123,7 @@ class DmaUnit {
   // Write port of a linear space and who had it last.
   struct Port {
     uint64_t free = 0;
-    const Channel* channel = nullptr;
+    Channel* channel = nullptr;
   };
 
   uint64_t burst_done(const Channel& channel, uint64_t index) const;
@@ -140,6 +141,8 @@ class DmaUnit {
   uint64_t accept_ = 0;
   uint64_t done_ = 0;
   std::array<Port, 4> ports_{};  // ACT, SCR, KVS, SCL
+  std::array<uint64_t, 3> store_reads_{};  // ends of the reads of the last stores: a beat in three cycles each
+  size_t stores_ = 0;
 };
 
 // Byte planes of a numerator that PV sweeps and JOIN reads.

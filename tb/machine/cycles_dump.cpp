@@ -14,8 +14,9 @@ struct L : sim::Listener {
   void on_done(isa::Unit u) override { auto& n=next[(size_t)u]; e[by[(size_t)u][n++]].d=m.cycles(); }
 };
 int main(int argc, char** argv) {
-  const std::string config = argv[1]; const std::string model = argv[2]; const int pos = atoi(argv[3]); const bool v = argc > 4;
-  ModelWeights w = model == "gpt" ? make_random_model([&]{auto c=small_gpt2_config(Normalizer::kSoftmax); c.d_model=64; return c;}(), 1) : model == "bit" ? make_random_model(small_bitnet_config(), 1) : load_model(model);
+  const std::string config = argv[1]; const std::string model = argv[2]; const int pos = atoi(argv[3]); const bool v = argc > 4 && argc < 6;
+  auto custom=[&]{ auto c = model=="gpt" ? small_gpt2_config(Normalizer::kSoftmax) : model=="con" ? small_gpt2_config(Normalizer::kConsmax) : small_bitnet_config(); c.context_length=256; c.d_model=atoi(argv[4]); c.d_ff=atoi(argv[5]); c.heads=atoi(argv[6]); c.kv_heads=atoi(argv[7]); c.head_dim=atoi(argv[8]); c.layers=atoi(argv[9]); return c;};
+  ModelWeights w = argc > 6 ? make_random_model(custom(), 1) : model == "gpt" ? make_random_model([&]{auto c=small_gpt2_config(Normalizer::kSoftmax); c.d_model=64; return c;}(), 1) : model == "bit" ? make_random_model(small_bitnet_config(), 1) : load_model(model);
   const auto compiled = compile(w, hardware_preset(config));
   auto machine = sim::make_machine(config, {});
   sim::Decoder d(compiled, *machine);

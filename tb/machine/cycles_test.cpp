@@ -141,22 +141,30 @@ CompiledModel commands_alone(CompiledModel model, const std::vector<isa::UnitCom
   const uint8_t regs[] = {p.reg("a0"), p.reg("a1"), p.reg("a2"), p.reg("s0"), p.reg("s1"), p.reg("s2"), p.reg("n")};
   p.csrr(p.reg("pos"), isa::Csr::kPosition);
   for (const auto& c : commands) {
-    const uint64_t values[] = {c.a0, c.a1, c.a2, c.s0, c.s1, c.s2, c.count};
-    for (size_t i = 0; i < std::size(regs); ++i) p.li(regs[i], static_cast<int64_t>(values[i]));
+    const uint64_t values[] = {c.a0, c.a1, c.a2, c.s0, c.s1, c.s2};
+    // Fields that the instruction does not have stay empty.
+    const auto operand = [&](size_t i) {
+      if (values[i] == 0) return isa::Operand{};
+      p.li(regs[i], static_cast<int64_t>(values[i]));
+      return isa::Operand{regs[i], 0};
+    };
     isa::Instruction in;
     in.opcode = c.opcode;
     in.mode = c.mode;
     in.count = c.count;
-    if (isa::opcode_info(c.opcode).unit != isa::Unit::kVec) {
+    if (c.opcode == isa::Opcode::kStoret) {
+      in.count = 0;
+    } else if (isa::opcode_info(c.opcode).unit != isa::Unit::kVec) {
       in.mode |= isa::kModeCountRegister;
       in.count = regs[6];
+      p.li(regs[6], c.count);
     }
-    in.a0 = {regs[0], 0};
-    in.a1 = {regs[1], 0};
-    in.a2 = {regs[2], 0};
-    in.s0 = {regs[3], 0};
-    in.s1 = {regs[4], 0};
-    in.s2 = {regs[5], 0};
+    in.a0 = operand(0);
+    in.a1 = operand(1);
+    in.a2 = operand(2);
+    in.s0 = operand(3);
+    in.s1 = operand(4);
+    in.s2 = operand(5);
     for (int i = 0; i < times; ++i) p.emit(in);
     p.sync();
   }
