@@ -86,7 +86,8 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
 }
 
 // Returns the cycle of the last write response.
-uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words) {
+uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words,
+                        uint64_t group, const StepHistory* array) {
   const auto latency = static_cast<uint64_t>(timing_.memory_latency);
   const auto beat = static_cast<uint64_t>(h_.channel_bytes);
   // A channel reads a beat in three cycles: a fourth store finds no turn at the port.
@@ -99,7 +100,19 @@ uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64
     const uint64_t room = (kPageBytes - address % kPageBytes) / beat;
     const uint64_t n = std::min({left, kMaxBurst, room});
     const uint64_t w = std::min(words_left, n * per_beat);
-    at += kStoreAddress + (words == 0 ? n : w) * kStoreWord + n * kStoreSend - 1;
+    if (array == nullptr) {
+      at += kStoreAddress + (words == 0 ? n : w) * kStoreWord + n * kStoreSend - 1;
+    } else {
+      // Reads wait for the steps of the array, which reach the group a stage a cycle.
+      at += kStoreAddress;
+      for (uint64_t b = 0; b < n; ++b) {
+        for (const Steps& s : *array) {
+          if (at >= s.from + group && at <= s.to + group) at = s.to + group + 1;
+        }
+        at += kStoreWord + kStoreSend;
+      }
+      --at;
+    }
     third = at;
     at += latency;
     left -= n;
@@ -110,7 +123,7 @@ uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64
   return at;
 }
 
-Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented) {
+Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented, const StepHistory& array) {
   const auto beat = static_cast<uint64_t>(h_.channel_bytes);
   const auto channels = static_cast<uint64_t>(channels_.size());
   const auto act_beats = static_cast<uint64_t>(h_.act_bytes()) / beat;
@@ -162,7 +175,9 @@ Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented) {
       end = std::max(end, load(ch, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all,
                                tiled ? nullptr : &ports_[c.mode & 3]));
     } else {
-      end = std::max(end, store(ch, taken, parts[i].address, beats, scl ? c.count : 0));
+      end = std::max(end, store(ch, taken, parts[i].address, beats, scl ? c.count : 0,
+                                static_cast<uint64_t>(c.s1) % static_cast<uint64_t>(h_.groups()),
+                                tiled ? &array : nullptr));
     }
   }
   accept_ = taken + 1;

@@ -90,6 +90,12 @@ Span PimUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   return {taken, done_};
 }
 
+void ArrayUnit::note_steps(uint64_t from, uint64_t to) {
+  constexpr size_t kKept = 32;
+  steps_.push_back({from, to});
+  if (steps_.size() > kKept) steps_.pop_front();
+}
+
 Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const bool pv = c.opcode == Opcode::kPv;
   if (!pv && c.opcode != Opcode::kQk) fail("opcode {}: expected one of the array", static_cast<int>(c.opcode));
@@ -127,6 +133,7 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     if (short_dims != 0 && c.s0 > 4 * cols && short_dims / banks < groups + kArrReload) {
       end += (folds - 1) * (groups + kArrReload - short_dims / banks);
     }
+    note_steps(first, end);
     end = std::max(end, emit_free_);
     last_stage = (tail << lg_heads) - 1;
     const uint64_t blocks = ceil_div(c.s0, 2 * cols);
@@ -163,6 +170,7 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     uint64_t end = 0;
     for (uint64_t s = 0; s < sweeps; ++s) {
       const uint64_t first = s == 0 ? std::max(step + 1, taken + kArrLoad) : step + 1;
+      note_steps(first, first + steps - 1);
       end = std::max(first + steps - 1, emit_free_);
       step = end + 1;
       uint64_t emitted = 0;
@@ -213,17 +221,16 @@ Span SoftmaxUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   return {taken, done_};
 }
 
-uint64_t SoftmaxUnit::disturbed(const ArrayReads& reads) {
-  const uint64_t from = std::max(reads.from, start_);
-  if (reads.burst == 0 || from >= done_ || reads.to <= from) return done_;
+uint64_t SoftmaxUnit::disturbed(const ArrayReads& reads, uint64_t start, uint64_t done) {
+  const uint64_t from = std::max(reads.from, start);
+  if (reads.burst == 0 || from >= done || reads.to <= from) return done;
   // A read that is refused costs its cycle. Cycles of progress left over in a period, at least one:
   const uint64_t lost = reads.burst;
-  const uint64_t left = done_ - from;
+  const uint64_t left = done - from;
   const uint64_t offered = (reads.to - from + reads.period - 1) / reads.period;
   const uint64_t gain = reads.period - lost;
   const uint64_t periods = gain == 0 ? offered : std::min(offered, (left + gain - 1) / gain);
-  done_ += periods * lost;
-  return done_;
+  return done + periods * lost;
 }
 
 }  // namespace pimllm::cycles

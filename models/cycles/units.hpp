@@ -33,6 +33,13 @@ struct ArrayReads {
   uint64_t period = 1;
 };
 
+// Cycles in which the array's stage 0 takes steps: a bank group that it reads is not the DMA's.
+struct Steps {
+  uint64_t from = 0;
+  uint64_t to = 0;
+};
+using StepHistory = std::deque<Steps>;
+
 // Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of commands.
 
 class VectorUnit {
@@ -66,11 +73,15 @@ class ArrayUnit {
  public:
   explicit ArrayUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
-  const ArrayReads& reads() const { return reads_; }  // of the last command
+  const ArrayReads& reads() const { return reads_; }    // of the last command
+  const StepHistory& steps() const { return steps_; }  // of the last sweeps
 
  private:
   HardwareParameters h_;
+  void note_steps(uint64_t from, uint64_t to);
+
   ArrayReads reads_;
+  StepHistory steps_;
   uint64_t step_free_ = 0;   // the sequencer is at its next instruction
   uint64_t chain_free_ = 0;  // no step in any stage
   uint64_t emit_free_ = 0;   // PV sums of the last sweep are taken
@@ -86,8 +97,14 @@ class SoftmaxUnit {
  public:
   explicit SoftmaxUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
-  // The array has the scratchpad's port first: when the last command is done in spite of its reads.
-  uint64_t disturbed(const ArrayReads& reads);
+  uint64_t start() const { return start_; }  // of the last command
+  // The array has the scratchpad's port first: when a command that starts and would be done is done in spite of its reads.
+  static uint64_t disturbed(const ArrayReads& reads, uint64_t start, uint64_t done);
+  // The last command starts and is done later.
+  void move(uint64_t start, uint64_t done) {
+    start_ = accept_ = start;
+    done_ = done;
+  }
 
  private:
   HardwareParameters h_;
@@ -101,7 +118,8 @@ class DmaUnit {
  public:
   DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn);
   uint64_t turn() const { return turn_; }
-  Span run(const isa::UnitCommand& command, uint64_t presented);
+  // `array`: the array's steps so far, for stores of KV tiles.
+  Span run(const isa::UnitCommand& command, uint64_t presented, const StepHistory& array);
 
  private:
   // A descriptor of a load, as far as later ones depend on it.
@@ -129,7 +147,8 @@ class DmaUnit {
   uint64_t burst_done(const Channel& channel, uint64_t index) const;
   uint64_t load(Channel& channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
                 uint64_t cycles, Port* port);
-  uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words);
+  uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words,
+                 uint64_t group, const StepHistory* array);
   uint64_t bursts_of(uint64_t address, uint64_t beats) const;
 
   HardwareParameters h_;
