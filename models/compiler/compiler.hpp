@@ -136,8 +136,9 @@ struct AttentionOptions {
 CompiledModel compile_attention(const ModelConfig& shape, const HardwareParameters& hardware,
                                 const AttentionOptions& options);
 
-// The step program of a shape, without weights and without a memory image: for cycle models. Biases are there where norm
-// is LayerNorm, as in the checkpoints of that kind. Throws Error if the shape does not fit the machine.
+// The step program of a shape, without weights and without a memory image: for cycle models. Biases are there
+// where norm is LayerNorm, as in the checkpoints of that kind. Throws Error if the shape does not fit the
+// machine.
 CompiledModel compile_shape(const ModelConfig& shape, const HardwareParameters& hardware,
                             const CompileOptions& options = {});
 

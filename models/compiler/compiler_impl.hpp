@@ -231,7 +231,8 @@ class Compiler {
       k_bup_ = -1, k_ffn_sub_ = -1, k_bdown_ = -1;
   // memory
   uint64_t m_xbar_ = 0, m_embedding_ = 0, m_positions_ = 0, m_head_ = 0, m_row_scales_ = 0, m_act_const_ = 0,
-           m_scl_const_ = 0, m_act_resident_ = 0, m_scl_resident_ = 0, m_pers_ = 0, m_bounce_ = 0, m_open_tiles_ = 0, m_open_scales_ = 0, m_q_ = 0, m_records_ = 0;
+           m_scl_const_ = 0, m_act_resident_ = 0, m_scl_resident_ = 0, m_pers_ = 0, m_bounce_ = 0,
+           m_open_tiles_ = 0, m_open_scales_ = 0, m_q_ = 0, m_records_ = 0;
   uint64_t embedding_stride_ = 0, embedding_scale_ = 0, position_stride_ = 0;
   uint64_t act_const_stride_ = 0, scl_const_stride_ = 0;
   uint64_t cursor_ = 0;
@@ -239,7 +240,7 @@ class Compiler {
   Program* p_ = nullptr;
   bool taps_ = false;
   bool shape_only_ = false;  // no weights: programs without taps or image
-  bool north_ = false;  // attention through the north feed
+  bool north_ = false;       // attention through the north feed
   TensorTap nowhere_;
   int next_temp_ = 0;
 };

@@ -6,7 +6,9 @@ namespace pimllm::compiler {
 
 // The segments of compile(), empty.
 void Compiler::reserve_memory() {
-  const auto words = [](int count, int bytes) { return static_cast<uint64_t>(count) * static_cast<uint64_t>(bytes); };
+  const auto words = [](int count, int bytes) {
+    return static_cast<uint64_t>(count) * static_cast<uint64_t>(bytes);
+  };
   const auto beat = static_cast<uint64_t>(h_.channel_bytes);
   const auto layers = static_cast<uint64_t>(c_.layers);
   const auto head_tokens = static_cast<uint64_t>(l_->head_pieces * piece_tokens_);
@@ -15,7 +17,8 @@ void Compiler::reserve_memory() {
   m_embedding_ = segment("embedding", embedding_stride_ * static_cast<uint64_t>(c_.vocab_size));
   m_head_ = segment("lm_head", head_tokens * static_cast<uint64_t>(head_dims_));
   m_row_scales_ = segment("lm_head_scales", head_tokens * 4);
-  m_positions_ = segment(c_.rope ? "rope_rows" : "position_rows", position_stride_ * static_cast<uint64_t>(l_->context));
+  m_positions_ =
+      segment(c_.rope ? "rope_rows" : "position_rows", position_stride_ * static_cast<uint64_t>(l_->context));
   m_act_const_ = segment("layer_vectors", act_const_stride_ * layers);
   m_act_resident_ = segment("output_norm", words(norm_words(d_words_), h_.act_bytes()));
   m_scl_const_ = segment("layer_scalars", scl_const_stride_ * layers);

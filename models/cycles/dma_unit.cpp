@@ -9,16 +9,16 @@ namespace {
 
 using isa::Opcode;
 
-constexpr uint64_t kMaxBurst = 16;       // dma_pkg::MaxBurst
-constexpr uint64_t kPageBytes = 4096;    // dma_pkg::PageBytes
-constexpr size_t kRequestDepth = 2;      // u_request_fifo of dma_load
-constexpr size_t kSinkDepth = 8;         // u_sink_fifo
-constexpr uint64_t kToRequest = 1;       // descriptor in the request buffer
-constexpr uint64_t kToAddress = 2;       // request registers, AR register
-constexpr uint64_t kRetire = 1;          // pending flag, done
-constexpr uint64_t kStoreAddress = 2;    // StAddress; StRead
-constexpr uint64_t kStoreWord = 2;       // StRead, StCapture
-constexpr uint64_t kStoreSend = 1;       // StSend
+constexpr uint64_t kMaxBurst = 16;     // dma_pkg::MaxBurst
+constexpr uint64_t kPageBytes = 4096;  // dma_pkg::PageBytes
+constexpr size_t kRequestDepth = 2;    // u_request_fifo of dma_load
+constexpr size_t kSinkDepth = 8;       // u_sink_fifo
+constexpr uint64_t kToRequest = 1;     // descriptor in the request buffer
+constexpr uint64_t kToAddress = 2;     // request registers, AR register
+constexpr uint64_t kRetire = 1;        // pending flag, done
+constexpr uint64_t kStoreAddress = 2;  // StAddress; StRead
+constexpr uint64_t kStoreWord = 2;     // StRead, StCapture
+constexpr uint64_t kStoreSend = 1;     // StSend
 
 }  // namespace
 
@@ -62,8 +62,10 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
     return index < outstanding ? 0 : burst_done(ch, index - outstanding) + 1;
   };
   const uint64_t address_first = std::max(popped + kToAddress, free_at(ch.bursts));
-  const uint64_t first = std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
-  // Channels share the write port of a linear space, the lowest first: a higher one that is overtaken ends later.
+  const uint64_t first =
+      std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
+  // Channels share the write port of a linear space, the lowest first: a higher one that is overtaken ends
+  // later.
   uint64_t last = first + cycles - 1;
   if (port != nullptr) {
     if (port->channel != nullptr && &ch < port->channel && port->free > first) {

@@ -5,14 +5,14 @@
 namespace pimllm::cycles {
 namespace {
 
-constexpr uint64_t kLineInstrs = 8;      // sched_pkg::LineInstrs
-constexpr size_t kLines = 64;            // IbufLines of scheduler.sv
-constexpr uint64_t kPrefetchLines = 6;   // ifetch: PrefetchLines
-constexpr uint64_t kBegin = 1;           // StStart; StRun
-constexpr uint64_t kToScan = 1;          // base_q follows the line
-constexpr uint64_t kToAddress = 1;       // AR register
-constexpr uint64_t kFilled = 1;          // valid_q
-constexpr uint64_t kDelivered = 1;       // pc_valid_q: read in one cycle, decoded in the next
+constexpr uint64_t kLineInstrs = 8;     // sched_pkg::LineInstrs
+constexpr size_t kLines = 64;           // IbufLines of scheduler.sv
+constexpr uint64_t kPrefetchLines = 6;  // ifetch: PrefetchLines
+constexpr uint64_t kBegin = 1;          // StStart; StRun
+constexpr uint64_t kToScan = 1;         // base_q follows the line
+constexpr uint64_t kToAddress = 1;      // AR register
+constexpr uint64_t kFilled = 1;         // valid_q
+constexpr uint64_t kDelivered = 1;      // pc_valid_q: read in one cycle, decoded in the next
 
 }  // namespace
 
@@ -27,7 +27,8 @@ Fetch::Fetch(const HardwareParameters& hardware, const Timing& timing, uint64_t 
       next_entered_(kBegin) {}
 
 void Fetch::request(uint64_t line, uint64_t cycle) {
-  const uint64_t first = std::max(cycle + kToAddress + static_cast<uint64_t>(timing_.memory_latency), data_free_);
+  const uint64_t first =
+      std::max(cycle + kToAddress + static_cast<uint64_t>(timing_.memory_latency), data_free_);
   data_free_ = first + beats_;
   fills_[fill_] = data_free_;
   fill_ = (fill_ + 1) % fills_.size();

@@ -35,7 +35,7 @@ class Fetch {
   uint64_t scanned_ = 0;          // the next of the lines to look for, from 0 = this one
   uint64_t scan_at_ = 0;          // cycle of that look
   uint64_t data_free_ = 0;
-  std::vector<uint64_t> fills_;   // ends of the last requests
+  std::vector<uint64_t> fills_;  // ends of the last requests
   size_t fill_ = 0;
   uint64_t deliver_ = 0;  // first cycle in which the next instruction may be read
   uint64_t next_entered_ = 0;

@@ -21,20 +21,24 @@ CompiledModel compile_layers(ModelConfig config, const HardwareParameters& hardw
 HardwareParameters grown(HardwareParameters hardware, Growth growth, const ModelConfig& c) {
   if (growth == Growth::kSets) {
     const auto tiles = [](int n, int of) { return static_cast<unsigned>((n + of - 1) / of); };
-    const int head_dim = static_cast<int>(
-        std::bit_ceil(static_cast<unsigned>(std::max({c.head_dim, hardware.vec_lanes, 2 * hardware.array_cols}))));
-    const auto matrix = [&](int in, int out) { return tiles(in, hardware.xbar_rows) * tiles(out, hardware.xbar_cols); };
-    const unsigned most = std::max({matrix(c.d_model, (c.heads + 2 * c.kv_heads) * head_dim),
-                                    matrix(c.heads * head_dim, c.d_model),
-                                    matrix(c.d_model, (c.gated ? 2 : 1) * c.d_ff), matrix(c.d_ff, c.d_model)});
+    const int head_dim = static_cast<int>(std::bit_ceil(
+        static_cast<unsigned>(std::max({c.head_dim, hardware.vec_lanes, 2 * hardware.array_cols}))));
+    const auto matrix = [&](int in, int out) {
+      return tiles(in, hardware.xbar_rows) * tiles(out, hardware.xbar_cols);
+    };
+    const unsigned most = std::max(
+        {matrix(c.d_model, (c.heads + 2 * c.kv_heads) * head_dim), matrix(c.heads * head_dim, c.d_model),
+         matrix(c.d_model, (c.gated ? 2 : 1) * c.d_ff), matrix(c.d_ff, c.d_model)});
     hardware.xbar_sets = std::max(hardware.xbar_sets, static_cast<int>(std::bit_ceil(most)));
   }
   hardware.xbar_slots = (1 << 16) / hardware.xbar_sets;
-  hardware.kv_rows = hardware.act_words = hardware.scr_words = hardware.kvs_words = hardware.scl_words = kMaxWords;
+  hardware.kv_rows = hardware.act_words = hardware.scr_words = hardware.kvs_words = hardware.scl_words =
+      kMaxWords;
   return hardware;
 }
 
-LayerModel::LayerModel(const ModelConfig& config, const HardwareParameters& hardware, Growth growth, int memory_latency)
+LayerModel::LayerModel(const ModelConfig& config, const HardwareParameters& hardware, Growth growth,
+                       int memory_latency)
     : compiled_(compile_layers(config, hardware, growth)),
       code_(decode(compiled_.step)),
       timing_(timing_of(compiled_, memory_latency)) {
@@ -42,7 +46,8 @@ LayerModel::LayerModel(const ModelConfig& config, const HardwareParameters& hard
     if (code_.instructions[i].opcode == isa::Opcode::kResadd) mark_ = i;
   }
   // The head does not see the context.
-  head_ = static_cast<double>(time(0, true, false).cycles) - static_cast<double>(time(0, false, false).cycles);
+  head_ =
+      static_cast<double>(time(0, true, false).cycles) - static_cast<double>(time(0, false, false).cycles);
 }
 
 Result LayerModel::time(int position, bool head, bool marked) const {

@@ -1,5 +1,5 @@
-// Cycles of a decoder layer and of the LM head of any shape, on a machine with the lanes, ports and latencies of a
-// given one; only crossbars and depths of memories grow with the model.
+// Cycles of a decoder layer and of the LM head of any shape, on a machine with the lanes, ports and latencies
+// of a given one; only crossbars and depths of memories grow with the model.
 #pragma once
 
 #include <array>
@@ -13,10 +13,10 @@
 namespace pimllm::cycles {
 
 struct LayerCycles {
-  double layer = 0.0;       // a layer behind another, mean over the tokens of a KV tile
-  double plain = 0.0;       // of a token that leaves its tile open
-  double full = 0.0;        // of a token that fills its tile, which goes to memory
-  double head = 0.0;        // LM head, behind the last layer
+  double layer = 0.0;            // a layer behind another, mean over the tokens of a KV tile
+  double plain = 0.0;            // of a token that leaves its tile open
+  double full = 0.0;             // of a token that fills its tile, which goes to memory
+  double head = 0.0;             // LM head, behind the last layer
   std::array<double, 6> busy{};  // by isa::Unit, in a layer of a `plain` token
 };
 
@@ -29,11 +29,13 @@ enum class Growth {
 // The machine with as many crossbars and as deep memories as its addresses reach.
 HardwareParameters grown(HardwareParameters hardware, Growth growth, const ModelConfig& config);
 
-// A shape's step program, compiled once for the largest context; layers are alike, so a few of them are enough.
+// A shape's step program, compiled once for the largest context; layers are alike, so a few of them are
+// enough.
 class LayerModel {
  public:
   // config.layers does not count; contexts up to config.context_length. Throws Error if a layer does not fit.
-  LayerModel(const ModelConfig& config, const HardwareParameters& hardware, Growth growth, int memory_latency = 40);
+  LayerModel(const ModelConfig& config, const HardwareParameters& hardware, Growth growth,
+             int memory_latency = 40);
 
   // `context`: tokens, the new one included.
   LayerCycles at(int context) const;

@@ -13,14 +13,14 @@ using isa::Opcode;
 using isa::Unit;
 
 constexpr size_t kUnits = 6;
-constexpr size_t kPending = 7;           // softmaxes that a later instruction of the array may still disturb
-constexpr size_t kInFlight = 8;          // sched_pkg::InFlightDepth
-constexpr uint64_t kOperandStage = 1;    // sched_core -> operand_stage, which pushes
-constexpr uint64_t kQueue = 1;           // fifo of unit_queue
-constexpr uint64_t kGranted = 1;         // has_waited_q: presented the cycle after its semaphores are granted
-constexpr uint64_t kGiven = 1;           // semaphore counters are registers
-constexpr uint64_t kQueuePopped = 1;     // room the cycle after the head is accepted
-constexpr uint64_t kAllIdle = 1;         // the last done is out of the in-flight buffer the cycle after
+constexpr size_t kPending = 7;         // softmaxes that a later instruction of the array may still disturb
+constexpr size_t kInFlight = 8;        // sched_pkg::InFlightDepth
+constexpr uint64_t kOperandStage = 1;  // sched_core -> operand_stage, which pushes
+constexpr uint64_t kQueue = 1;         // fifo of unit_queue
+constexpr uint64_t kGranted = 1;       // has_waited_q: presented the cycle after its semaphores are granted
+constexpr uint64_t kGiven = 1;         // semaphore counters are registers
+constexpr uint64_t kQueuePopped = 1;   // room the cycle after the head is accepted
+constexpr uint64_t kAllIdle = 1;       // the last done is out of the in-flight buffer the cycle after
 
 // Cycles in which tokens of a semaphore come.
 class Semaphores {
@@ -28,7 +28,8 @@ class Semaphores {
   void give(uint8_t semaphore, uint64_t done) {
     if (semaphore == 0) return;
     Tokens& tokens = tokens_[semaphore];
-    if (tokens.given - tokens.taken > isa::kSemaphoreLimit) fail("semaphore {}: expected at most {} tokens", semaphore, isa::kSemaphoreLimit);
+    if (tokens.given - tokens.taken > isa::kSemaphoreLimit)
+      fail("semaphore {}: expected at most {} tokens", semaphore, isa::kSemaphoreLimit);
     tokens.at[tokens.given++ % tokens.at.size()] = done + kGiven;
   }
   // The first cycle, not before `wanted`, in which both tokens are there and no other asker is granted.
@@ -36,7 +37,8 @@ class Semaphores {
     for (const uint8_t semaphore : {first, second}) {
       if (semaphore == 0) continue;
       Tokens& tokens = tokens_[semaphore];
-      if (tokens.taken == tokens.given) fail("instruction {}: expected semaphore {} to be given before it", index, semaphore);
+      if (tokens.taken == tokens.given)
+        fail("instruction {}: expected semaphore {} to be given before it", index, semaphore);
       wanted = std::max(wanted, tokens.at[tokens.taken++ % tokens.at.size()]);
     }
     while (std::find(granted_.begin(), granted_.end(), wanted) != granted_.end()) ++wanted;
@@ -135,7 +137,8 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
   const auto channel_bytes = static_cast<uint64_t>(hardware.channel_bytes);
 
   uint64_t idle_from = 0;  // nothing in flight anywhere
-  // Instructions of SMX may still be held up by the array, whose instructions come behind them in the program.
+  // Instructions of SMX may still be held up by the array, whose instructions come behind them in the
+  // program.
   struct Softmax {
     Record record;
     uint64_t start = 0;
@@ -170,7 +173,7 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
     if (!softmax.empty()) smx.move(softmax.back().start, before);
   };
 
-  uint64_t pushed = 0;     // the operand stage is free again
+  uint64_t pushed = 0;  // the operand stage is free again
   for (;;) {
     const size_t index = core.pc();
     if (index >= code.instructions.size()) fail("program: expected HALT, found its end at {}", index);
@@ -210,7 +213,8 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
     record.unit = unit;
     record.decoded = decoded;
     record.queued = push + kQueue;
-    record.command = isa::resolve(in, core.registers(), static_cast<uint32_t>(code.base + index), channel_bytes);
+    record.command =
+        isa::resolve(in, core.registers(), static_cast<uint32_t>(code.base + index), channel_bytes);
     uint64_t presented = std::max({push + kQueue, queue.head, queue.done.oldest()});
     if (in.wait0 != 0 || in.wait1 != 0) {
       presented = semaphores.take(in.wait0, in.wait1, presented, index) + kGranted;

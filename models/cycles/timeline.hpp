@@ -1,8 +1,9 @@
 // Cycles of a compiled program on this project's machine: one walk through its instructions, no simulation.
 //
-// Program order is a legal order of execution (docs/compiler.md), so the times of an instruction follow from those of
-// earlier ones: decode (fetch, branches, full queues), queue, semaphores, the unit's own time. docs/cycles.md names every
-// constant with its register stage; cost is proportional to the number of instructions executed.
+// Program order is a legal order of execution (docs/compiler.md), so the times of an instruction follow from
+// those of earlier ones: decode (fetch, branches, full queues), queue, semaphores, the unit's own time.
+// docs/cycles.md names every constant with its register stage; cost is proportional to the number of
+// instructions executed.
 #pragma once
 
 #include <array>
@@ -41,17 +42,19 @@ struct Record {
 struct Result {
   uint64_t cycles = 0;        // as the counter CYCLES
   uint64_t instructions = 0;  // executed, the scheduler's own included
-  std::array<uint64_t, 6> busy{};  // by isa::Unit, as the counters *_BUSY: from behind taken to done, overlaps once
-  std::vector<uint64_t> marks;     // cycle in which the instruction at `mark` is done, each time
+  std::array<uint64_t, 6>
+      busy{};  // by isa::Unit, as the counters *_BUSY: from behind taken to done, overlaps once
+  std::vector<uint64_t> marks;  // cycle in which the instruction at `mark` is done, each time
   std::vector<std::array<uint64_t, 6>> busy_at_marks;  // `busy` then
-  uint64_t linear_turn = 0;        // DMA channel of the next linear transfer
+  uint64_t linear_turn = 0;                            // DMA channel of the next linear transfer
 };
 
 struct Options {
   Timing timing;
   Host host;
-  uint64_t linear_turn = 0;  // DMA channel of the first linear transfer: they go to the channels in turn, over programs
-  size_t mark = ~size_t{0};  // index of a unit instruction whose times are wanted
+  uint64_t linear_turn =
+      0;  // DMA channel of the first linear transfer: they go to the channels in turn, over programs
+  size_t mark = ~size_t{0};                      // index of a unit instruction whose times are wanted
   std::function<void(const Record&)> on_record;  // may be empty
 };
 

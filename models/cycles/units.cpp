@@ -1,8 +1,9 @@
 // PIM, ARR and SMX.
+#include "models/cycles/units.hpp"
+
 #include <algorithm>
 
 #include "golden/error.hpp"
-#include "models/cycles/units.hpp"
 
 namespace pimllm::cycles {
 namespace {
@@ -12,27 +13,28 @@ using isa::Opcode;
 uint64_t ceil_div(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
 // --- PIM: rtl/pim ---
-constexpr uint64_t kPimCheck = 2;       // taken, Check; first read of a row tile
-constexpr uint64_t kPimData = 1;        // the last read's data; the chunk is offered in that cycle
-constexpr uint64_t kPimHold = 3;        // XbarLatency, capture: from the last step of a column group to before its reads
-constexpr uint64_t kPimWrite = 3;       // sum, word, done: from the last read to done
+constexpr uint64_t kPimCheck = 2;  // taken, Check; first read of a row tile
+constexpr uint64_t kPimData = 1;   // the last read's data; the chunk is offered in that cycle
+constexpr uint64_t kPimHold =
+    3;  // XbarLatency, capture: from the last step of a column group to before its reads
+constexpr uint64_t kPimWrite = 3;  // sum, word, done: from the last read to done
 constexpr uint64_t kInputBits = 8;
 
 // --- ARR: rtl/array ---
-constexpr uint64_t kArrRing = 1;        // command ring
-constexpr uint64_t kArrLoad = 3;        // ring, read granted, filled: from the taking to a slot that is loaded
-constexpr uint64_t kArrReload = 1;      // released in the last stage, read granted, filled; less the step itself
-constexpr uint64_t kArrDrain = 5;       // from the last stage's S0 to done: S1, S2, tree, result buffer, done
-constexpr uint64_t kArrEmit = 4;        // from S0 of a stage to the read of its sums: S1, S2, tree, captured
-constexpr uint64_t kArrEmitted = 3;     // from the last read of sums to done: adder, result buffer, done
+constexpr uint64_t kArrRing = 1;     // command ring
+constexpr uint64_t kArrLoad = 3;     // ring, read granted, filled: from the taking to a slot that is loaded
+constexpr uint64_t kArrReload = 1;   // released in the last stage, read granted, filled; less the step itself
+constexpr uint64_t kArrDrain = 5;    // from the last stage's S0 to done: S1, S2, tree, result buffer, done
+constexpr uint64_t kArrEmit = 4;     // from S0 of a stage to the read of its sums: S1, S2, tree, captured
+constexpr uint64_t kArrEmitted = 3;  // from the last read of sums to done: adder, result buffer, done
 constexpr uint64_t kArrAccumulate = 3;  // read, add, write
 
 // --- SMX: rtl/softmax ---
-constexpr uint64_t kSmxHead = 2;        // behind the reads of the head record: arrives, starts
-constexpr uint64_t kSmxExact = 18;      // stages of both passes, the empty beat, normalise, reciprocal, F, done
-constexpr uint64_t kSmxConsmax = 17;    // stages, numerators, F and clips, done
-constexpr uint64_t kRecordWords = 8;    // RecordWords
-constexpr uint64_t kSmxScan = 10;       // stages to the maximum, M and sum, done
+constexpr uint64_t kSmxHead = 2;      // behind the reads of the head record: arrives, starts
+constexpr uint64_t kSmxExact = 18;    // stages of both passes, the empty beat, normalise, reciprocal, F, done
+constexpr uint64_t kSmxConsmax = 17;  // stages, numerators, F and clips, done
+constexpr uint64_t kRecordWords = 8;  // RecordWords
+constexpr uint64_t kSmxScan = 10;     // stages to the maximum, M and sum, done
 
 }  // namespace
 
@@ -98,7 +100,8 @@ void ArrayUnit::note_steps(uint64_t from, uint64_t to) {
 
 Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const bool pv = c.opcode == Opcode::kPv;
-  if (!pv && c.opcode != Opcode::kQk) fail("opcode {}: expected one of the array", static_cast<int>(c.opcode));
+  if (!pv && c.opcode != Opcode::kQk)
+    fail("opcode {}: expected one of the array", static_cast<int>(c.opcode));
   const auto cols = static_cast<uint64_t>(h_.array_cols);
   const auto banks = static_cast<uint64_t>(h_.group_banks());
   const auto groups = static_cast<uint64_t>(h_.groups());
@@ -110,7 +113,8 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const uint64_t tiles = ceil_div(c.count, cols);
 
   // Ring of four commands.
-  const uint64_t taken = std::max(presented, count_ < popped_.size() ? 0 : popped_[count_ % popped_.size()] + 1);
+  const uint64_t taken =
+      std::max(presented, count_ < popped_.size() ? 0 : popped_[count_ % popped_.size()] + 1);
   const int feed = north ? 1 : static_cast<int>(lg_heads) << 1;
   uint64_t step = std::max(taken + kArrRing, step_free_);
   if (feed != feed_) step = std::max(step, chain_free_);
@@ -127,8 +131,8 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     // A clearing step, then folds without a gap; operand A of the first is two cycles behind.
     const uint64_t first = std::max(step + 1, taken + kArrLoad);
     uint64_t end = first + folds * (c.s0 / banks) - 1;
-    // Two slots of operand A: a half word comes when the one before the last is free in all stages. Only a short block at
-    // the end of the dims does not cover that.
+    // Two slots of operand A: a half word comes when the one before the last is free in all stages. Only a
+    // short block at the end of the dims does not cover that.
     const uint64_t short_dims = c.s0 % (2 * cols);
     if (short_dims != 0 && c.s0 > 4 * cols && short_dims / banks < groups + kArrReload) {
       end += (folds - 1) * (groups + kArrReload - short_dims / banks);

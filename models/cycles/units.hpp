@@ -1,5 +1,5 @@
-// When the units of the machine take their commands and are done, in closed form from operands and parameters.
-// docs/cycles.md names every constant with the register stage of the RTL that it counts.
+// When the units of the machine take their commands and are done, in closed form from operands and
+// parameters. docs/cycles.md names every constant with the register stage of the RTL that it counts.
 #pragma once
 
 #include <array>
@@ -40,7 +40,8 @@ struct Steps {
 };
 using StepHistory = std::deque<Steps>;
 
-// Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of commands.
+// Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of
+// commands.
 
 class VectorUnit {
  public:
@@ -73,7 +74,7 @@ class ArrayUnit {
  public:
   explicit ArrayUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
-  const ArrayReads& reads() const { return reads_; }    // of the last command
+  const ArrayReads& reads() const { return reads_; }   // of the last command
   const StepHistory& steps() const { return steps_; }  // of the last sweeps
 
  private:
@@ -87,7 +88,7 @@ class ArrayUnit {
   uint64_t emit_free_ = 0;   // PV sums of the last sweep are taken
   uint64_t write_free_ = 0;  // of accumulating words
   uint64_t done_ = 0;
-  std::array<uint64_t, 2> ends_{};  // last steps of the last two commands: a slot of operand A each
+  std::array<uint64_t, 2> ends_{};    // last steps of the last two commands: a slot of operand A each
   std::array<uint64_t, 4> popped_{};  // by drain: entries of the ring
   size_t count_ = 0;
   int feed_ = -1;  // north and multicast of the steps in the chain
@@ -98,7 +99,8 @@ class SoftmaxUnit {
   explicit SoftmaxUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
   uint64_t start() const { return start_; }  // of the last command
-  // The array has the scratchpad's port first: when a command that starts and would be done is done in spite of its reads.
+  // The array has the scratchpad's port first: when a command that starts and would be done is done in spite
+  // of its reads.
   static uint64_t disturbed(const ArrayReads& reads, uint64_t start, uint64_t done);
   // The last command starts and is done later.
   void move(uint64_t start, uint64_t done) {
@@ -108,9 +110,9 @@ class SoftmaxUnit {
 
  private:
   HardwareParameters h_;
-  uint64_t start_ = 0;   // of the last command
+  uint64_t start_ = 0;               // of the last command
   uint64_t s0_ = ~uint64_t{0} >> 1;  // its head record
-  uint64_t accept_ = 0;  // the next command's place is free
+  uint64_t accept_ = 0;              // the next command's place is free
   uint64_t done_ = 0;
 };
 
@@ -160,7 +162,8 @@ class DmaUnit {
   uint64_t accept_ = 0;
   uint64_t done_ = 0;
   std::array<Port, 4> ports_{};  // ACT, SCR, KVS, SCL
-  std::array<uint64_t, 3> store_reads_{};  // ends of the reads of the last stores: a beat in three cycles each
+  std::array<uint64_t, 3>
+      store_reads_{};  // ends of the reads of the last stores: a beat in three cycles each
   size_t stores_ = 0;
 };
 

@@ -1,4 +1,5 @@
-// VEC: passes over chunks (rtl/vector/vector_pkg.sv, vector_issue.sv), scale programs between them (vector_scalar.sv).
+// VEC: passes over chunks (rtl/vector/vector_pkg.sv, vector_issue.sv), scale programs between them
+// (vector_scalar.sv).
 #include <algorithm>
 #include <array>
 
@@ -10,35 +11,36 @@ namespace {
 
 using isa::Opcode;
 
-// From the fire of a chunk to the cycle in which vector_scalar sees the maximum (or sum) that it ends: the stages up to
-// the one that the trees tap, then three cycles of the trees (vector_max_tree.sv, vector_sum_tree.sv).
+// From the fire of a chunk to the cycle in which vector_scalar sees the maximum (or sum) that it ends: the
+// stages up to the one that the trees tap, then three cycles of the trees (vector_max_tree.sv,
+// vector_sum_tree.sv).
 constexpr uint64_t kTree = 3;
 constexpr uint64_t kStageC = 1;
-constexpr uint64_t kStageP = 3;          // C, N, P
-constexpr uint64_t kStageA = 4;          // C, N, P, A
-constexpr uint64_t kShortW = 4;          // C, A, M, W
-constexpr uint64_t kScaleW = 5;          // C, P, A, M, W
-constexpr uint64_t kLongW = 6;           // C, N, P, A, M, W
-constexpr uint64_t kSecondBeat = 1;      // what is taken from the second beat comes a cycle later
-constexpr uint64_t kQuantLoop = 3;       // W back to A, M, W
-constexpr uint64_t kGateLoop = 5;        // W, T, S, A, M, W
-constexpr uint64_t kLateProduct = 2;     // W, L, E
-constexpr uint64_t kWritten = 2;         // output buffer, then the write's grant; idle the cycle after
-constexpr uint64_t kReadToFire = 2;      // granted, captured (flight), held
-constexpr uint64_t kStartToRead = 1;     // command register
-constexpr uint64_t kLoadToInit = 2;      // last scale granted, arrives, InitA
-constexpr uint64_t kInitToReady = 1;     // InitA, init_done
-constexpr uint64_t kShiftProgram = 1;    // Wait; ready_count
-constexpr uint64_t kQuantReady = 2;      // Wait, QuantRecip; ready_count
-constexpr uint64_t kQuantProgram = 3;    // Wait, QuantRecip, QuantFactor
-constexpr uint64_t kMeanProgram = 2;     // Wait, MeanShift
-constexpr uint64_t kVarProgram = 6;      // Wait, VarNorm .. VarScale
-constexpr uint64_t kRmsScale = 5;        // VarNorm .. VarScale
-constexpr uint64_t kOutProgram = 4;      // OutNorm, OutSize, OutScale, OutWrite
-constexpr uint64_t kOutEref = 1;         // OutEref
-constexpr uint64_t kActProgram = 3;      // ActSquare, ActShift, OutWrite
-constexpr uint64_t kActGated = 2;        // ActGate, ActGateShift
-constexpr uint64_t kSlots = 4;           // heads in work at once
+constexpr uint64_t kStageP = 3;        // C, N, P
+constexpr uint64_t kStageA = 4;        // C, N, P, A
+constexpr uint64_t kShortW = 4;        // C, A, M, W
+constexpr uint64_t kScaleW = 5;        // C, P, A, M, W
+constexpr uint64_t kLongW = 6;         // C, N, P, A, M, W
+constexpr uint64_t kSecondBeat = 1;    // what is taken from the second beat comes a cycle later
+constexpr uint64_t kQuantLoop = 3;     // W back to A, M, W
+constexpr uint64_t kGateLoop = 5;      // W, T, S, A, M, W
+constexpr uint64_t kLateProduct = 2;   // W, L, E
+constexpr uint64_t kWritten = 2;       // output buffer, then the write's grant; idle the cycle after
+constexpr uint64_t kReadToFire = 2;    // granted, captured (flight), held
+constexpr uint64_t kStartToRead = 1;   // command register
+constexpr uint64_t kLoadToInit = 2;    // last scale granted, arrives, InitA
+constexpr uint64_t kInitToReady = 1;   // InitA, init_done
+constexpr uint64_t kShiftProgram = 1;  // Wait; ready_count
+constexpr uint64_t kQuantReady = 2;    // Wait, QuantRecip; ready_count
+constexpr uint64_t kQuantProgram = 3;  // Wait, QuantRecip, QuantFactor
+constexpr uint64_t kMeanProgram = 2;   // Wait, MeanShift
+constexpr uint64_t kVarProgram = 6;    // Wait, VarNorm .. VarScale
+constexpr uint64_t kRmsScale = 5;      // VarNorm .. VarScale
+constexpr uint64_t kOutProgram = 4;    // OutNorm, OutSize, OutScale, OutWrite
+constexpr uint64_t kOutEref = 1;       // OutEref
+constexpr uint64_t kActProgram = 3;    // ActSquare, ActShift, OutWrite
+constexpr uint64_t kActGated = 2;      // ActGate, ActGateShift
+constexpr uint64_t kSlots = 4;         // heads in work at once
 
 enum class Need { kNone, kInit, kPrevious, kSlot };
 enum class Kind { kNone, kShift, kQuant, kMean, kVar };
@@ -87,7 +89,12 @@ Passes norm_passes(bool layer) {
          .need = Need::kPrevious,
          .kind = Kind::kQuant,
          .reduced = kLongW + kTree});
-  p.add({.reads = 3, .gap = 4, .aligned = true, .need = Need::kPrevious, .end = kLongW + kQuantLoop, .out = true});
+  p.add({.reads = 3,
+         .gap = 4,
+         .aligned = true,
+         .need = Need::kPrevious,
+         .end = kLongW + kQuantLoop,
+         .out = true});
   return p;
 }
 
@@ -95,7 +102,12 @@ Passes quant_passes(int aux) {
   Passes p;
   if (aux == 1) {  // bias
     p.add({.reads = 2, .gap = 2, .need = Need::kInit, .kind = Kind::kQuant, .reduced = kShortW + kTree});
-    p.add({.reads = 2, .gap = 2, .aligned = true, .need = Need::kPrevious, .end = kShortW + kQuantLoop, .out = true});
+    p.add({.reads = 2,
+           .gap = 2,
+           .aligned = true,
+           .need = Need::kPrevious,
+           .end = kShortW + kQuantLoop,
+           .out = true});
   } else if (aux == 2) {  // RoPE: the second beat goes on
     p.add(max_pass(Kind::kShift));
     p.add({.reads = 2,
@@ -210,7 +222,8 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
                   .out = true});
       break;
     case Opcode::kResadd:
-      passes.add({.reads = (c.mode & 1) != 0 ? 3U : 2U, .gap = 2, .need = Need::kInit, .end = kShortW, .out = true});
+      passes.add(
+          {.reads = (c.mode & 1) != 0 ? 3U : 2U, .gap = 2, .need = Need::kInit, .end = kShortW, .out = true});
       loads = 3;
       break;
     case Opcode::kEmbed: {
@@ -231,7 +244,7 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
   uint64_t start = 0;
   bool first = true;
   uint64_t init_done = 0;
-  uint64_t written = 0;      // last write granted
+  uint64_t written = 0;         // last write granted
   uint64_t written_before = 0;  // the one before: the buffer holds two chunks
   uint64_t last_push = 0;
   bool pair = false;  // the last two results came in a row
@@ -276,7 +289,8 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
         const auto push = [&] {
           if (!pass.out) return;
           if (!key) {
-            // Room is decided without a look at grants: after two results in a row the pipeline stands for a cycle.
+            // Room is decided without a look at grants: after two results in a row the pipeline stands for a
+            // cycle.
             const uint64_t pushed = issue.fired + pass.end;
             const bool next = pushed == last_push + 1;
             if (next && pair) ++issue.fired;

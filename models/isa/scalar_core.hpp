@@ -1,5 +1,5 @@
-// The scheduler's own state in program order: registers, hardware loops and the way through a program (docs/isa.md).
-// Semaphores, host registers and units are the caller's.
+// The scheduler's own state in program order: registers, hardware loops and the way through a program
+// (docs/isa.md). Semaphores, host registers and units are the caller's.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@ class ScalarCore {
   std::span<const uint64_t, kRegisters> registers() const { return registers_; }
 
   // Executes the instruction at pc() as far as registers, loops and pc go (a unit instruction only moves on).
-  // `csr` gives host registers, `argmax` the result of ARGMAX. Returns whether the next instruction is not the
-  // one behind. HALT stays where it is. Throws Error for loops nested too deep.
+  // `csr` gives host registers, `argmax` the result of ARGMAX. Returns whether the next instruction is not
+  // the one behind. HALT stays where it is. Throws Error for loops nested too deep.
   template <typename Csr>
   bool step(const Instruction& in, Csr&& csr, uint64_t argmax) {
     const uint64_t value = in.opcode == Opcode::kCsrr ? csr(in.imm) : argmax;
