@@ -125,6 +125,7 @@ CompiledModel Compiler::run() {
     out_.step.address = segment("step", step_bytes);
     if (o_.prefill_tokens != 0) out_.prefill.address = segment("prefill", prefill_bytes);
     allocate_scratchpad(1);
+    derive_strides();
     fill_crossbars();
     fill_embedding();
     fill_positions();

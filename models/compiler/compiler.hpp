@@ -140,11 +140,17 @@ struct AttentionOptions {
 CompiledModel compile_attention(const ModelConfig& shape, const HardwareParameters& hardware,
                                 const AttentionOptions& options);
 
-// A prefill block as the host hands it over: [0] is TOKEN_IN, [i] is ARGi with three ids of 16 bits. At most 10
-// tokens.
+// A prefill block as the host hands it over: [0] is TOKEN_IN, [i] is ARGi with three ids of 16 bits. At most
+// 10 tokens.
 using PrefillArguments = std::array<uint64_t, 4>;
 PrefillArguments prefill_arguments(std::span<const int32_t> tokens);
 std::vector<int32_t> prefill_tokens(const PrefillArguments& arguments, int count);
+
+// The step program of a shape, without weights and without a memory image: for cycle models. Biases are there
+// where norm is LayerNorm, as in the checkpoints of that kind. Throws Error if the shape does not fit the
+// machine.
+CompiledModel compile_shape(const ModelConfig& shape, const HardwareParameters& hardware,
+                            const CompileOptions& options = {});
 
 // Throws Error if the model is not covered by docs/numerics.md, or does not fit the machine.
 CompiledModel compile(const ModelWeights& weights, const HardwareParameters& hardware,

@@ -91,6 +91,7 @@ class Compiler {
 
   CompiledModel run();
   CompiledModel run_attention(const AttentionOptions& options);
+  CompiledModel run_shape();
 
  private:
   // --- layout.cpp: what follows from the sizes of model and machine ---
@@ -107,6 +108,7 @@ class Compiler {
   // --- image_data.cpp ---
   uint64_t segment(std::string name, uint64_t size, std::vector<uint8_t> bytes = {});
   std::vector<CrossbarImage> layer_matrices(const LayerWeights& layer) const;
+  void derive_strides();  // of tables in memory
   void fill_crossbars();
   void fill_embedding();
   void fill_positions();
@@ -162,6 +164,9 @@ class Compiler {
   void build_prefill();
   void load_prompt();
   void prefill_attention();
+
+  // --- shape.cpp ---
+  void reserve_memory();
 
   // --- attention.cpp ---
   void fill_attention(int tokens, uint64_t seed);
@@ -237,14 +242,16 @@ class Compiler {
       k_bup_ = -1, k_ffn_sub_ = -1, k_bdown_ = -1;
   // memory
   uint64_t m_xbar_ = 0, m_embedding_ = 0, m_positions_ = 0, m_head_ = 0, m_row_scales_ = 0, m_act_const_ = 0,
-           m_scl_const_ = 0, m_act_resident_ = 0, m_scl_resident_ = 0, m_pers_ = 0, m_bounce_ = 0, m_open_tiles_ = 0, m_open_scales_ = 0, m_q_ = 0, m_records_ = 0;
+           m_scl_const_ = 0, m_act_resident_ = 0, m_scl_resident_ = 0, m_pers_ = 0, m_bounce_ = 0,
+           m_open_tiles_ = 0, m_open_scales_ = 0, m_q_ = 0, m_records_ = 0;
   uint64_t embedding_stride_ = 0, embedding_scale_ = 0, position_stride_ = 0;
   uint64_t act_const_stride_ = 0, scl_const_stride_ = 0;
   uint64_t cursor_ = 0;
 
   Program* p_ = nullptr;
   bool taps_ = false;
-  bool north_ = false;  // attention through the north feed
+  bool shape_only_ = false;  // no weights: programs without taps or image
+  bool north_ = false;       // attention through the north feed
   TensorTap nowhere_;
   int next_temp_ = 0;
 };

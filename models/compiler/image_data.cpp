@@ -21,6 +21,16 @@ uint64_t Compiler::segment(std::string name, uint64_t size, std::vector<uint8_t>
   return address;
 }
 
+void Compiler::derive_strides() {
+  const auto beat = static_cast<uint64_t>(h_.channel_bytes);
+  embedding_scale_ = static_cast<uint64_t>(d8_words_ * h_.act_bytes());
+  embedding_stride_ = embedding_scale_ + beat;
+  position_stride_ = static_cast<uint64_t>(row_words_ * h_.act_bytes());
+  act_const_stride_ = static_cast<uint64_t>(act_const_words_ * h_.act_bytes());
+  scl_const_stride_ =
+      round_up64(static_cast<uint64_t>(4 * (record_words_ + round_up(kScalars, h_.channel_bytes / 4))), beat);
+}
+
 // Lane of a head's dimension in the machine: RoPE pairs are neighbours.
 uint32_t Compiler::head_lane(int dim, bool rope) const {
   if (!rope) return static_cast<uint32_t>(dim);
@@ -136,8 +146,6 @@ void Compiler::fill_crossbars() {
 void Compiler::fill_embedding() {
   // Rows with their scale behind, for EMBED.
   const auto d = static_cast<size_t>(c_.d_model);
-  embedding_scale_ = static_cast<uint64_t>(d8_words_ * h_.act_bytes());
-  embedding_stride_ = embedding_scale_ + static_cast<uint64_t>(h_.channel_bytes);
   std::vector<uint8_t> rows(embedding_stride_ * static_cast<uint64_t>(c_.vocab_size));
   for (size_t v = 0; v < static_cast<size_t>(c_.vocab_size); ++v) {
     std::memcpy(rows.data() + v * embedding_stride_, q_->embedding.values.data() + v * d, d);
@@ -166,7 +174,6 @@ void Compiler::fill_embedding() {
 }
 
 void Compiler::fill_positions() {
-  position_stride_ = static_cast<uint64_t>(row_words_ * h_.act_bytes());
   std::vector<uint8_t> rows(position_stride_ * static_cast<uint64_t>(l_->context));
   for (size_t p = 0; p < static_cast<size_t>(l_->context); ++p) {
     const size_t at = p * position_stride_;
@@ -204,7 +211,6 @@ void Compiler::fill_constants() {
     return block + static_cast<size_t>(offset) * static_cast<size_t>(h_.act_bytes());
   };
 
-  act_const_stride_ = static_cast<uint64_t>(act_const_words_ * h_.act_bytes());
   bytes.assign(act_const_stride_ * static_cast<uint64_t>(c_.layers), 0);
   for (size_t l = 0; l < static_cast<size_t>(c_.layers); ++l) {
     const QuantizedLayer& q = q_->layers[l];
@@ -238,8 +244,6 @@ void Compiler::fill_constants() {
   };
   const auto at = [](size_t block, int offset) { return block + static_cast<size_t>(offset); };
   const auto beat = static_cast<uint64_t>(h_.channel_bytes);
-  scl_const_stride_ =
-      round_up64(static_cast<uint64_t>(4 * (record_words_ + round_up(kScalars, h_.channel_bytes / 4))), beat);
   bytes.assign(scl_const_stride_ * static_cast<uint64_t>(c_.layers), 0);
   for (size_t l = 0; l < static_cast<size_t>(c_.layers); ++l) {
     const QuantizedLayer& q = q_->layers[l];

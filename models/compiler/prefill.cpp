@@ -240,7 +240,8 @@ std::vector<int32_t> prefill_tokens(const PrefillArguments& arguments, int count
   std::vector<int32_t> tokens;
   for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
     const auto [argument, shift] = place(i);
-    tokens.push_back(static_cast<int32_t>(arguments.at(argument) >> shift & ((1 << compiler::kTokenBits) - 1)));
+    tokens.push_back(
+        static_cast<int32_t>(arguments.at(argument) >> shift & ((1 << compiler::kTokenBits) - 1)));
   }
   return tokens;
 }

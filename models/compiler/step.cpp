@@ -435,7 +435,7 @@ void Compiler::lm_head() {
 void Compiler::build_step() {
   Program program;
   begin(program);
-  taps_ = true;
+  taps_ = !shape_only_;
   Program& p = program;
   const TokenPlaces places = token(0);
   const auto token_loop = p.make_label("token");

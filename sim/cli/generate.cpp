@@ -75,7 +75,8 @@ void run_model(const Options& options, Engine& engine, const std::vector<int32_t
 
 void run_rtl(const Options& options, const ModelWeights& weights, const std::vector<int32_t>& prompt,
              Printer& print, nlohmann::ordered_json& json) {
-  RtlSession session(weights, options.config, options.machine, options.crossbar, options.check, options.prefill);
+  RtlSession session(weights, options.config, options.machine, options.crossbar, options.check,
+                     options.prefill);
   std::mt19937_64 rng(options.seed);
   Progress progress("rtl", "tokens",
                     static_cast<uint64_t>(prompt.size()) + static_cast<uint64_t>(options.tokens));

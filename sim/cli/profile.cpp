@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "golden/error.hpp"
+#include "models/cycles/timeline.hpp"
 #include "models/gguf/load_model.hpp"
 #include "sim/cli/commands.hpp"
 #include "sim/cli/console.hpp"
@@ -15,19 +16,71 @@ namespace {
 struct Options {
   std::string model, json;
   std::string config = "paper";
+  std::string engine = "rtl";
   std::vector<int> contexts;
   CrossbarOptions crossbar;
 };
 
+void check_context(int context, const ModelConfig& config) {
+  if (context < 1 || context > config.context_length) {
+    fail("--context: expected 1 to {}, found {}", config.context_length, context);
+  }
+}
+
+struct UnitName {
+  isa::Unit unit;
+  const char* name;
+  const char* counter;
+};
+constexpr UnitName kUnits[] = {{isa::Unit::kPim, "PIM bank", "PIM"},
+                               {isa::Unit::kArr, "array", "ARR"},
+                               {isa::Unit::kSmx, "softmax", "SMX"},
+                               {isa::Unit::kVec, "vector", "VEC"},
+                               {isa::Unit::kDma, "DMA", "DMA"}};
+constexpr double kModelHertz = 100e6;
+
+// The same table from the cycle model (docs/cycles.md).
+int run_model(const Options& options) {
+  const ModelWeights weights = load_model(options.model);
+  const CompiledModel compiled = compile_shape(weights.config, hardware_preset(options.config));
+  const cycles::Code code = cycles::decode(compiled.step);
+  nlohmann::ordered_json json;
+  json["model"] = options.model;
+  json["engine"] = "cycles";
+  for (const int context : options.contexts) {
+    check_context(context, weights.config);
+    cycles::Options o;
+    o.timing = cycles::timing_of(compiled);
+    o.host.position = static_cast<uint64_t>(context - 1);
+    o.linear_turn = static_cast<uint64_t>(compiled.layout.crossbars);
+    const cycles::Result result = cycles::run(code, compiled.hardware, o);
+    const auto total = static_cast<double>(result.cycles);
+    fmt::print("context {}, configuration {}: model\n  {:<10} {:>12} {:>8}\n", context, options.config,
+               "unit", "busy/token", "of time");
+    nlohmann::ordered_json entry;
+    entry["cycles"] = result.cycles;
+    entry["tokens_per_second"] = kModelHertz / total;
+    for (const auto& unit : kUnits) {
+      const auto busy = static_cast<double>(result.busy[static_cast<size_t>(unit.unit)]);
+      fmt::print("  {:<10} {:>12.0f} {:>7.1f}%\n", unit.name, busy, 100 * busy / total);
+      entry["busy_per_token"][unit.counter] = busy;
+    }
+    fmt::print("  cycles per token {}, {:.0f} tokens/s at 100 MHz\n", result.cycles, kModelHertz / total);
+    entry["context"] = context;
+    json["contexts"].push_back(entry);
+  }
+  write_json(options.json, json);
+  return kGood;
+}
+
 int run(const Options& options) {
+  if (options.engine == "cycles") return run_model(options);
   const ModelWeights weights = load_model(options.model);
   RtlSession session(weights, options.config, {}, options.crossbar, false);
   nlohmann::ordered_json json;
   json["model"] = options.model;
   for (const int context : options.contexts) {
-    if (context < 1 || context > weights.config.context_length) {
-      fail("--context: expected 1 to {}, found {}", weights.config.context_length, context);
-    }
+    check_context(context, weights.config);
     check_interrupt();
     // The cycles do not depend on what is in the KV cache, so the token is decoded right at its position.
     session.jump(context - 1);
@@ -46,14 +99,17 @@ int run(const Options& options) {
 
 void add_profile(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("profile", "cycles and utilisation per unit of a token, measured in RTL");
+  CLI::App* command = app.add_subcommand(
+      "profile", "cycles and utilisation per unit of a token, measured in RTL or modelled");
   command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
   command->add_option("--context", options->contexts, "tokens in the context, the new one included")
       ->delimiter(',')
       ->required();
   command->add_option("--config", options->config, "machine")->capture_default_str();
   add_converter_options(*command, options->crossbar);
+  command->add_option("--engine", options->engine, "rtl: measured; cycles: the cycle model")
+      ->check(CLI::IsMember({"rtl", "cycles"}))
+      ->capture_default_str();
   command->add_option("--json", options->json, "write the result to FILE");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

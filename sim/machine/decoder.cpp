@@ -173,8 +173,8 @@ void Decoder::prefill(std::span<const int32_t> block) {
   }
   if (position_ % size != 0) fail("prefill: expected a position in steps of {}, found {}", size, position_);
   if (position_ + size > model_.layout.context) {
-    fail("prefill: the context holds {} tokens, expected room for {} at position {}", model_.layout.context, size,
-         position_);
+    fail("prefill: the context holds {} tokens, expected room for {} at position {}", model_.layout.context,
+         size, position_);
   }
   for (const int32_t token : block) check_token(token);
   const PrefillArguments arguments = prefill_arguments(block);
@@ -188,7 +188,8 @@ void Decoder::prefill(std::span<const int32_t> block) {
   for (size_t i = 0; i < kArguments.size(); ++i) {
     host.arg[i + 1] = arguments[i + 1];
     machine_.write_register(register_address(kArguments[i][0]), static_cast<uint32_t>(arguments[i + 1]));
-    machine_.write_register(register_address(kArguments[i][1]), static_cast<uint32_t>(arguments[i + 1] >> 32));
+    machine_.write_register(register_address(kArguments[i][1]),
+                            static_cast<uint32_t>(arguments[i + 1] >> 32));
   }
   start(model_.prefill, host);
   finish(model_.prefill);

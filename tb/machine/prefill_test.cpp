@@ -1,5 +1,6 @@
-// Causal prefill on the RTL: blocks of prompt tokens through the array's north feed leave the same bits as token by token,
-// in the KV cache, the open tiles and the states; and the tokens after the prompt have the same logits.
+// Causal prefill on the RTL: blocks of prompt tokens through the array's north feed leave the same bits as
+// token by token, in the KV cache, the open tiles and the states; and the tokens after the prompt have the
+// same logits.
 #include <gtest/gtest.h>
 
 #include <ostream>
@@ -29,8 +30,8 @@ std::vector<uint8_t> memory_bytes(CheckedMachine& machine, uint64_t address, uin
   return bytes;
 }
 
-// Part of a space as the reference has it, with which the checker has compared every write of the machine. KV: these
-// rows of all banks.
+// Part of a space as the reference has it, with which the checker has compared every write of the machine.
+// KV: these rows of all banks.
 std::vector<uint8_t> space_bytes(CheckedMachine& machine, Space space, uint64_t first, uint64_t count) {
   const HardwareParameters& h = machine.compiled().hardware;
   const auto all = machine.checker().reference().bytes(space);

@@ -1,5 +1,6 @@
-// Random models of the shapes that real ones have, on the RTL: grouped queries, padded heads, sizes that fill no crossbar,
-// both families with all their activations, contexts longer than the ring, models that just fit. Everything compared.
+// Random models of the shapes that real ones have, on the RTL: grouped queries, padded heads, sizes that fill
+// no crossbar, both families with all their activations, contexts longer than the ring, models that just fit.
+// Everything compared.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -77,11 +78,18 @@ std::vector<Case> cases() {
       {"HeadDim80Paper", "paper", with(rms(320, 4, 1, 80, 600), [](C& c) { c.layers = 1; }), 70},
       {"Ffn1000Paper", "paper", with(rms(256, 4, 4, 64, 1000), [](C& c) { c.layers = 1; }), 40},
       {"Ffn100Small", "small", rms(64, 4, 2, 16, 100), 40},
-      {"Ffn27Unit", "unit", with(tiny(small_bitnet_config()), [](C& c) { c.d_ff = 27; c.layers = 1; }), 24},
+      {"Ffn27Unit", "unit",
+       with(tiny(small_bitnet_config()),
+            [](C& c) {
+              c.d_ff = 27;
+              c.layers = 1;
+            }),
+       24},
       {"LlamaSmall", "small", llama(rms(64, 8, 2, 16, 96)), 40},
       {"LlamaUnit", "unit", llama(tiny(small_bitnet_config())), 24},
       {"Relu2NotGatedUnit", "unit", with(tiny(small_bitnet_config()), [](C& c) { c.gated = false; }), 12},
-      {"BitnetConsmaxUnit", "unit", with(tiny(small_bitnet_config()), [](C& c) { c.normalizer = kConsmax; }), 24},
+      {"BitnetConsmaxUnit", "unit", with(tiny(small_bitnet_config()), [](C& c) { c.normalizer = kConsmax; }),
+       24},
       {"GeluSoftmaxSmall", "small", layer_norm(kSoftmax, Activation::kGelu, 72, 3, 200), 40},
       {"GeluConsmaxSmall", "small", layer_norm(kConsmax, Activation::kGelu, 72, 3, 200), 40},
       {"GeluConsmaxPaper", "paper", layer_norm(kConsmax, Activation::kGelu, 192, 3, 300), 40},
@@ -91,7 +99,12 @@ std::vector<Case> cases() {
       {"SiluNotGatedUnit", "unit",
        with(tiny(small_gpt2_config(kSoftmax)), [](C& c) { c.activation = Activation::kSilu; }), 24},
       {"ThreeQueriesAKvHeadUnit", "unit",
-       with(tiny(small_bitnet_config()), [](C& c) { c.heads = 3; c.layers = 1; }), 24},
+       with(tiny(small_bitnet_config()),
+            [](C& c) {
+              c.heads = 3;
+              c.layers = 1;
+            }),
+       24},
   };
 }
 

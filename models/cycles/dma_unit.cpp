@@ -1,0 +1,192 @@
+// DMA: descriptors to channels, requests ahead of data (rtl/dma), behind a memory of fixed latency.
+#include <algorithm>
+
+#include "golden/error.hpp"
+#include "models/cycles/units.hpp"
+
+namespace pimllm::cycles {
+namespace {
+
+using isa::Opcode;
+
+constexpr uint64_t kMaxBurst = 16;     // dma_pkg::MaxBurst
+constexpr uint64_t kPageBytes = 4096;  // dma_pkg::PageBytes
+constexpr size_t kRequestDepth = 2;    // u_request_fifo of dma_load
+constexpr size_t kSinkDepth = 8;       // u_sink_fifo
+constexpr uint64_t kToRequest = 1;     // descriptor in the request buffer
+constexpr uint64_t kToAddress = 2;     // request registers, AR register
+constexpr uint64_t kRetire = 1;        // pending flag, done
+constexpr uint64_t kStoreAddress = 2;  // StAddress; StRead
+constexpr uint64_t kStoreWord = 2;     // StRead, StCapture
+constexpr uint64_t kStoreSend = 1;     // StSend
+
+}  // namespace
+
+DmaUnit::DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn)
+    : h_(hardware),
+      timing_(timing),
+      channels_(static_cast<size_t>(hardware.mem_channels)),
+      turn_(static_cast<size_t>(turn) % channels_.size()) {}
+
+uint64_t DmaUnit::bursts_of(uint64_t address, uint64_t beats) const {
+  const auto beat = static_cast<uint64_t>(h_.channel_bytes);
+  const uint64_t page = kPageBytes / beat;
+  const uint64_t first = address / beat % page;
+  uint64_t bursts = 0;
+  // The part up to the first page end, whole pages, the rest.
+  const uint64_t head = std::min(beats, page - first);
+  const auto split = [](uint64_t n) { return (n + kMaxBurst - 1) / kMaxBurst; };
+  bursts += split(head);
+  bursts += (beats - head) / page * split(page) + split((beats - head) % page);
+  return bursts;
+}
+
+// Cycle in which the last beat of a burst of the channel moves.
+uint64_t DmaUnit::burst_done(const Channel& channel, uint64_t index) const {
+  for (auto it = channel.history.rbegin(); it != channel.history.rend(); ++it) {
+    const uint64_t begin = it->bursts - it->count;
+    if (index < begin) continue;
+    const uint64_t beats = it->last_beat - it->first_beat + 1;
+    return it->first_beat + (index - begin + 1) * beats / it->count - 1;
+  }
+  return 0;
+}
+
+// `cycles`: of the data, one a beat, or one a word of SCL. Returns the cycle of the last.
+uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
+                       uint64_t cycles, Port* port) {
+  const auto outstanding = static_cast<uint64_t>(timing_.outstanding);
+  const uint64_t bursts = tiles * bursts_of(address, beats);
+  const uint64_t popped = std::max(accepted + kToRequest, ch.request_free);
+  const auto free_at = [&](uint64_t index) {
+    return index < outstanding ? 0 : burst_done(ch, index - outstanding) + 1;
+  };
+  const uint64_t address_first = std::max(popped + kToAddress, free_at(ch.bursts));
+  const uint64_t first =
+      std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
+  // Channels share the write port of a linear space, the lowest first: a higher one that is overtaken ends
+  // later.
+  uint64_t last = first + cycles - 1;
+  if (port != nullptr) {
+    if (port->channel != nullptr && &ch < port->channel && port->free > first) {
+      port->channel->data_free += cycles;
+      port->free += cycles;
+      done_ = std::max(done_, port->free);
+    } else {
+      last = std::max(first, port->free) + cycles - 1;
+      *port = {last + 1, &ch};
+    }
+  }
+  ch.bursts += bursts;
+  ch.history.push_back({ch.bursts, bursts, first, last});
+  if (ch.history.size() > 4 * kSinkDepth) ch.history.pop_front();
+  ch.request_free = std::max(address_first + bursts - 1, free_at(ch.bursts - 1));
+  ch.data_free = last + 1;
+  ch.popped.push_back(popped);
+  if (ch.popped.size() > kRequestDepth) ch.popped.pop_front();
+  return last;
+}
+
+// Returns the cycle of the last write response.
+uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words,
+                        uint64_t group, const StepHistory* array) {
+  const auto latency = static_cast<uint64_t>(timing_.memory_latency);
+  const auto beat = static_cast<uint64_t>(h_.channel_bytes);
+  // A channel reads a beat in three cycles: a fourth store finds no turn at the port.
+  uint64_t& third = store_reads_[stores_++ % store_reads_.size()];
+  uint64_t at = std::max(accepted, third < kStoreWord ? 0 : third - kStoreWord);
+  uint64_t left = beats;
+  uint64_t words_left = words;
+  const uint64_t per_beat = std::max<uint64_t>(1, (words + beats - 1) / beats);
+  while (left != 0) {
+    const uint64_t room = (kPageBytes - address % kPageBytes) / beat;
+    const uint64_t n = std::min({left, kMaxBurst, room});
+    const uint64_t w = std::min(words_left, n * per_beat);
+    if (array == nullptr) {
+      at += kStoreAddress + (words == 0 ? n : w) * kStoreWord + n * kStoreSend - 1;
+    } else {
+      // Reads wait for the steps of the array, which reach the group a stage a cycle.
+      at += kStoreAddress;
+      for (uint64_t b = 0; b < n; ++b) {
+        for (const Steps& s : *array) {
+          if (at >= s.from + group && at <= s.to + group) at = s.to + group + 1;
+        }
+        at += kStoreWord + kStoreSend;
+      }
+      --at;
+    }
+    third = at;
+    at += latency;
+    left -= n;
+    words_left -= w;
+    address += n * beat;
+  }
+  ch.store_free = at + 1;
+  return at;
+}
+
+Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented, const StepHistory& array) {
+  const auto beat = static_cast<uint64_t>(h_.channel_bytes);
+  const auto channels = static_cast<uint64_t>(channels_.size());
+  const auto act_beats = static_cast<uint64_t>(h_.act_bytes()) / beat;
+  const auto scr_beats = static_cast<uint64_t>(h_.scr_bytes()) / beat;
+  const bool is_load = c.opcode == Opcode::kLoadt || c.opcode == Opcode::kLoadl;
+  const bool tiled = c.opcode == Opcode::kLoadt || c.opcode == Opcode::kStoret;
+  const bool scl = !tiled && (c.mode & 3) == 3;
+  const bool nothing = c.opcode != Opcode::kStoret && c.count == 0;
+  uint64_t beats = c.s0;
+  if (!tiled) {
+    beats = scl ? (c.count * 4ULL + beat - 1) / beat : c.count * ((c.mode & 3) == 0 ? act_beats : scr_beats);
+  }
+  const auto slot = count_ % retired_.size();
+  uint64_t taken = std::max({presented, accept_, count_ < retired_.size() ? 0 : retired_[slot] + 1});
+
+  struct Part {
+    size_t channel = 0;
+    uint64_t tiles = 1;
+    uint64_t address = 0;
+  };
+  std::array<Part, 16> parts;
+  size_t count = 0;
+  if (!nothing && c.opcode == Opcode::kLoadt) {
+    for (uint64_t t = 0; t < std::min<uint64_t>(channels, c.count); ++t) {
+      parts[count++] = {static_cast<size_t>((t + c.s1) % channels), (c.count - t + channels - 1) / channels,
+                        c.a1 + t * c.s0 * beat};
+    }
+  } else if (!nothing) {
+    parts[count++] = {tiled ? static_cast<size_t>(c.s1 % channels) : turn_, 1, c.a1};
+  }
+  if (!tiled) turn_ = (turn_ + 1) % channels_.size();
+
+  for (size_t i = 0; i < count; ++i) {
+    const Channel& ch = channels_[parts[i].channel];
+    if (is_load) {
+      if (ch.popped.size() == kRequestDepth) taken = std::max(taken, ch.popped.front() + 1);
+      if (ch.history.size() >= kSinkDepth) {
+        taken = std::max(taken, ch.history[ch.history.size() - kSinkDepth].last_beat + 1);
+      }
+    } else {
+      taken = std::max(taken, ch.store_free);
+    }
+  }
+  uint64_t end = taken;
+  for (size_t i = 0; i < count; ++i) {
+    Channel& ch = channels_[parts[i].channel];
+    if (is_load) {
+      const uint64_t all = parts[i].tiles * beats;
+      end = std::max(end, load(ch, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all,
+                               tiled ? nullptr : &ports_[c.mode & 3]));
+    } else {
+      end = std::max(end, store(ch, taken, parts[i].address, beats, scl ? c.count : 0,
+                                static_cast<uint64_t>(c.s1) % static_cast<uint64_t>(h_.groups()),
+                                tiled ? &array : nullptr));
+    }
+  }
+  accept_ = taken + 1;
+  done_ = std::max(end, done_) + kRetire;
+  retired_[slot] = done_;
+  ++count_;
+  return {taken, done_};
+}
+
+}  // namespace pimllm::cycles

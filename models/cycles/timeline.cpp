@@ -1,0 +1,263 @@
+#include "models/cycles/timeline.hpp"
+
+#include <algorithm>
+
+#include "golden/error.hpp"
+#include "models/cycles/fetch.hpp"
+#include "models/isa/scalar_core.hpp"
+
+namespace pimllm::cycles {
+namespace {
+
+using isa::Opcode;
+using isa::Unit;
+
+constexpr size_t kUnits = 6;
+constexpr size_t kPending = 7;         // softmaxes that a later instruction of the array may still disturb
+constexpr size_t kInFlight = 8;        // sched_pkg::InFlightDepth
+constexpr uint64_t kOperandStage = 1;  // sched_core -> operand_stage, which pushes
+constexpr uint64_t kQueue = 1;         // fifo of unit_queue
+constexpr uint64_t kGranted = 1;       // has_waited_q: presented the cycle after its semaphores are granted
+constexpr uint64_t kGiven = 1;         // semaphore counters are registers
+constexpr uint64_t kQueuePopped = 1;   // room the cycle after the head is accepted
+constexpr uint64_t kAllIdle = 1;       // the last done is out of the in-flight buffer the cycle after
+
+// Cycles in which tokens of a semaphore come.
+class Semaphores {
+ public:
+  void give(uint8_t semaphore, uint64_t done) {
+    if (semaphore == 0) return;
+    Tokens& tokens = tokens_[semaphore];
+    if (tokens.given - tokens.taken > isa::kSemaphoreLimit)
+      fail("semaphore {}: expected at most {} tokens", semaphore, isa::kSemaphoreLimit);
+    tokens.at[tokens.given++ % tokens.at.size()] = done + kGiven;
+  }
+  // The first cycle, not before `wanted`, in which both tokens are there and no other asker is granted.
+  uint64_t take(uint8_t first, uint8_t second, uint64_t wanted, size_t index) {
+    for (const uint8_t semaphore : {first, second}) {
+      if (semaphore == 0) continue;
+      Tokens& tokens = tokens_[semaphore];
+      if (tokens.taken == tokens.given)
+        fail("instruction {}: expected semaphore {} to be given before it", index, semaphore);
+      wanted = std::max(wanted, tokens.at[tokens.taken++ % tokens.at.size()]);
+    }
+    while (std::find(granted_.begin(), granted_.end(), wanted) != granted_.end()) ++wanted;
+    granted_[grant_] = wanted;
+    grant_ = (grant_ + 1) % granted_.size();
+    return wanted;
+  }
+  // Moves tokens that an instruction gave last.
+  void delay(uint8_t semaphore, uint64_t from, uint64_t to) {
+    if (semaphore == 0) return;
+    for (uint64_t& t : tokens_[semaphore].at) {
+      if (t == from + kGiven) t = to + kGiven;
+    }
+  }
+
+ private:
+  struct Tokens {
+    std::array<uint64_t, isa::kSemaphoreLimit + 1> at{};
+    uint64_t given = 0, taken = 0;
+  };
+  std::array<Tokens, isa::kSemaphores> tokens_;
+  std::array<uint64_t, 8> granted_{};  // the last cycles of grants: one asker a cycle
+  size_t grant_ = 0;
+};
+
+// The last `Depth` times of something, oldest first.
+class Last {
+ public:
+  explicit Last(size_t depth) : times_(depth) {}
+  uint64_t oldest() const { return times_[next_]; }
+  void add(uint64_t time) {
+    times_[next_] = time;
+    next_ = (next_ + 1) % times_.size();
+  }
+
+ private:
+  std::vector<uint64_t> times_;  // cycle + 1 in which there is room
+  size_t next_ = 0;
+};
+
+struct Queue {
+  explicit Queue(size_t depth) : accepted(depth), done(kInFlight) {}
+  Last accepted, done;
+  uint64_t head = 0;  // the next command is at the head
+};
+
+}  // namespace
+
+Timing timing_of(const CompiledModel& model, int memory_latency) {
+  Timing timing;
+  timing.memory_latency = memory_latency;
+  for (const auto& r : model.registers) {
+    if (r.name == "ROWS_PER_CONV") timing.rows_per_conversion = static_cast<int>(r.value);
+  }
+  return timing;
+}
+
+Code decode(const CompiledProgram& program) {
+  Code code{program.address / isa::kInstructionBytes, {}};
+  code.instructions.reserve(program.words.size());
+  for (const auto& word : program.words) code.instructions.push_back(isa::decode(word));
+  return code;
+}
+
+Result run(const CompiledProgram& program, const HardwareParameters& hardware, const Options& options) {
+  return run(decode(program), hardware, options);
+}
+
+Result run(const Code& code, const HardwareParameters& hardware, const Options& options) {
+  Result result;
+  isa::ScalarCore core;
+  Host host = options.host;
+  const auto csr = [&](uint64_t number) -> uint64_t {
+    switch (number) {
+      case 0:
+        return host.token_in;
+      case 1:
+        return host.position;
+      case 2:
+        return host.tokens_left;
+      case 4:
+        return host.arg0;
+      default:
+        return 0;
+    }
+  };
+  Fetch fetch(hardware, options.timing, code.base);
+  Semaphores semaphores;
+  std::vector<Queue> queues(kUnits, Queue(static_cast<size_t>(hardware.queue_depth)));
+  std::array<uint64_t, kUnits> busy_to{};
+  VectorUnit vec(hardware);
+  PimUnit pim(hardware, options.timing);
+  ArrayUnit arr(hardware);
+  SoftmaxUnit smx(hardware);
+  DmaUnit dma(hardware, options.timing, options.linear_turn);
+  const auto channel_bytes = static_cast<uint64_t>(hardware.channel_bytes);
+
+  uint64_t idle_from = 0;  // nothing in flight anywhere
+  // Instructions of SMX may still be held up by the array, whose instructions come behind them in the
+  // program.
+  struct Softmax {
+    Record record;
+    uint64_t start = 0;
+    std::array<uint8_t, 2> gives{};
+  };
+  std::vector<Softmax> softmax;
+  const auto count_busy = [&](const Record& record) {
+    const auto u = static_cast<size_t>(record.unit);
+    const uint64_t from = std::max(record.span.taken, busy_to[u]);
+    if (record.span.done > from) result.busy[u] += record.span.done - from;
+    busy_to[u] = std::max(busy_to[u], record.span.done);
+    idle_from = std::max(idle_from, record.span.done + kAllIdle);
+    if (options.on_record) options.on_record(record);
+  };
+  const auto settle_softmax = [&](size_t keep) {
+    while (softmax.size() > keep) {
+      queues[static_cast<size_t>(Unit::kSmx)].done.add(softmax.front().record.span.done + 1);
+      count_busy(softmax.front().record);
+      softmax.erase(softmax.begin());
+    }
+  };
+  const auto disturb_softmax = [&](const ArrayReads& reads) {
+    uint64_t before = 0;
+    for (Softmax& s : softmax) {
+      const uint64_t done = s.record.span.done;
+      const uint64_t start = std::max(s.start, before);
+      before = SoftmaxUnit::disturbed(reads, start, done + (start - s.start));
+      s.start = start;
+      s.record.span.done = before;
+      for (const uint8_t semaphore : s.gives) semaphores.delay(semaphore, done, before);
+    }
+    if (!softmax.empty()) smx.move(softmax.back().start, before);
+  };
+
+  uint64_t pushed = 0;  // the operand stage is free again
+  for (;;) {
+    const size_t index = core.pc();
+    if (index >= code.instructions.size()) fail("program: expected HALT, found its end at {}", index);
+    const isa::Instruction& in = code.instructions[index];
+    const Unit unit = isa::opcode_info(in.opcode).unit;
+    uint64_t decoded = fetch.decoded(index);
+    ++result.instructions;
+    uint64_t issued = decoded;
+    if (unit == Unit::kSched) {
+      if (in.opcode == Opcode::kSync || in.opcode == Opcode::kHalt) settle_softmax(0);
+      if (in.opcode == Opcode::kSync || in.opcode == Opcode::kHalt) issued = std::max(issued, idle_from);
+      if (in.opcode == Opcode::kWait || in.opcode == Opcode::kCsrw || in.opcode == Opcode::kArgmax) {
+        if (in.wait0 != 0) issued = semaphores.take(in.wait0, 0, issued, index);
+      }
+      if (in.opcode == Opcode::kPost) semaphores.give(in.sig0, issued);
+      if (in.opcode == Opcode::kHalt) {
+        result.cycles = issued + 1;
+        break;
+      }
+      if (in.opcode == Opcode::kCsrw) {
+        const uint64_t value = core.registers()[in.rs];
+        if (in.imm == static_cast<uint64_t>(isa::Csr::kPosition)) host.position = value;
+        if (in.imm == static_cast<uint64_t>(isa::Csr::kTokensLeft)) host.tokens_left = value;
+      }
+      const bool redirected = core.step(in, csr, 0);
+      fetch.issued(issued, redirected, core.pc());
+      continue;
+    }
+
+    // Dispatch: the operand stage holds one instruction until its queue has room.
+    issued = std::max(issued, pushed);
+    Queue& queue = queues[static_cast<size_t>(unit)];
+    const uint64_t push = std::max(issued + kOperandStage, queue.accepted.oldest());
+    pushed = push;
+    Record record;
+    record.index = index;
+    record.unit = unit;
+    record.decoded = decoded;
+    record.queued = push + kQueue;
+    record.command =
+        isa::resolve(in, core.registers(), static_cast<uint32_t>(code.base + index), channel_bytes);
+    uint64_t presented = std::max({push + kQueue, queue.head, queue.done.oldest()});
+    if (in.wait0 != 0 || in.wait1 != 0) {
+      presented = semaphores.take(in.wait0, in.wait1, presented, index) + kGranted;
+    }
+    record.presented = presented;
+    switch (unit) {
+      case Unit::kDma:
+        record.span = dma.run(record.command, presented, arr.steps());
+        break;
+      case Unit::kPim:
+        record.span = pim.run(record.command, presented);
+        break;
+      case Unit::kArr:
+        record.span = arr.run(record.command, presented);
+        disturb_softmax(arr.reads());
+        break;
+      case Unit::kSmx:
+        settle_softmax(kPending - 1);
+        record.span = smx.run(record.command, presented);
+        break;
+      default:
+        record.span = vec.run(record.command, presented);
+    }
+    const Span& span = record.span;
+    queue.head = span.taken + 1;
+    queue.accepted.add(span.taken + kQueuePopped);
+    semaphores.give(in.sig0, span.done);
+    semaphores.give(in.sig1, span.done);
+    if (unit == Unit::kSmx) {
+      softmax.push_back({record, smx.start(), {in.sig0, in.sig1}});
+    } else {
+      queue.done.add(span.done + 1);
+      count_busy(record);
+    }
+    if (index == options.mark) {
+      result.marks.push_back(span.done);
+      result.busy_at_marks.push_back(result.busy);
+    }
+    const bool redirected = core.step(in, csr, 0);
+    fetch.issued(issued, redirected, core.pc());
+  }
+  result.linear_turn = dma.turn();
+  return result;
+}
+
+}  // namespace pimllm::cycles

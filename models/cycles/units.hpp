@@ -1,0 +1,173 @@
+// When the units of the machine take their commands and are done, in closed form from operands and
+// parameters. docs/cycles.md names every constant with the register stage of the RTL that it counts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "models/compiler/hardware.hpp"
+#include "models/isa/instruction.hpp"
+
+namespace pimllm::cycles {
+
+// Cycles of an instruction, counted from the start of the program.
+struct Span {
+  uint64_t taken = 0;  // cmd_valid and cmd_ready
+  uint64_t done = 0;
+};
+
+// What decides cycles beside the parameters of the machine.
+struct Timing {
+  int memory_latency = 40;  // from an address to its first beat, from a last beat to its response
+  int outstanding = 32;     // bursts of a port that the memory takes before the first is answered
+  int rows_per_conversion = 128;
+};
+
+// Reads of operand A by the array: in folds of `burst` reads, one a cycle, `period` cycles from fold to fold.
+struct ArrayReads {
+  uint64_t from = 0;
+  uint64_t to = 0;  // behind the last fold
+  uint64_t burst = 0;
+  uint64_t period = 1;
+};
+
+// Cycles in which the array's stage 0 takes steps: a bank group that it reads is not the DMA's.
+struct Steps {
+  uint64_t from = 0;
+  uint64_t to = 0;
+};
+using StepHistory = std::deque<Steps>;
+
+// Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of
+// commands.
+
+class VectorUnit {
+ public:
+  explicit VectorUnit(const HardwareParameters& hardware) : h_(hardware) {}
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+
+ private:
+  uint64_t cycles(const isa::UnitCommand& command) const;
+
+  HardwareParameters h_;
+  uint64_t done_ = 0;
+  bool used_ = false;
+};
+
+class PimUnit {
+ public:
+  PimUnit(const HardwareParameters& hardware, const Timing& timing) : h_(hardware), timing_(timing) {}
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+
+ private:
+  HardwareParameters h_;
+  Timing timing_;
+  uint64_t load_free_ = 0;     // pim_load takes a command
+  uint64_t convert_last_ = 0;  // last step of the chunk in work
+  uint64_t hold_free_ = 0;     // hold registers are read
+  uint64_t done_ = 0;
+};
+
+class ArrayUnit {
+ public:
+  explicit ArrayUnit(const HardwareParameters& hardware) : h_(hardware) {}
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+  const ArrayReads& reads() const { return reads_; }   // of the last command
+  const StepHistory& steps() const { return steps_; }  // of the last sweeps
+
+ private:
+  HardwareParameters h_;
+  void note_steps(uint64_t from, uint64_t to);
+
+  ArrayReads reads_;
+  StepHistory steps_;
+  uint64_t step_free_ = 0;   // the sequencer is at its next instruction
+  uint64_t chain_free_ = 0;  // no step in any stage
+  uint64_t emit_free_ = 0;   // PV sums of the last sweep are taken
+  uint64_t write_free_ = 0;  // of accumulating words
+  uint64_t done_ = 0;
+  std::array<uint64_t, 2> ends_{};    // last steps of the last two commands: a slot of operand A each
+  std::array<uint64_t, 4> popped_{};  // by drain: entries of the ring
+  size_t count_ = 0;
+  int feed_ = -1;  // north and multicast of the steps in the chain
+};
+
+class SoftmaxUnit {
+ public:
+  explicit SoftmaxUnit(const HardwareParameters& hardware) : h_(hardware) {}
+  Span run(const isa::UnitCommand& command, uint64_t presented);
+  uint64_t start() const { return start_; }  // of the last command
+  // The array has the scratchpad's port first: when a command that starts and would be done is done in spite
+  // of its reads.
+  static uint64_t disturbed(const ArrayReads& reads, uint64_t start, uint64_t done);
+  // The last command starts and is done later.
+  void move(uint64_t start, uint64_t done) {
+    start_ = accept_ = start;
+    done_ = done;
+  }
+
+ private:
+  HardwareParameters h_;
+  uint64_t start_ = 0;               // of the last command
+  uint64_t s0_ = ~uint64_t{0} >> 1;  // its head record
+  uint64_t accept_ = 0;              // the next command's place is free
+  uint64_t done_ = 0;
+};
+
+class DmaUnit {
+ public:
+  DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn);
+  uint64_t turn() const { return turn_; }
+  // `array`: the array's steps so far, for stores of KV tiles.
+  Span run(const isa::UnitCommand& command, uint64_t presented, const StepHistory& array);
+
+ private:
+  // A descriptor of a load, as far as later ones depend on it.
+  struct Burst {
+    uint64_t bursts = 0;      // of the channel up to its end
+    uint64_t count = 0;       // its own
+    uint64_t first_beat = 0;  // cycle
+    uint64_t last_beat = 0;
+  };
+  struct Channel {
+    uint64_t request_free = 0;  // the request engine takes a descriptor
+    uint64_t data_free = 0;     // the next beat may move
+    uint64_t bursts = 0;
+    std::deque<Burst> history;
+    std::deque<uint64_t> popped;  // from the request buffer
+    uint64_t store_free = 0;
+  };
+
+  // Write port of a linear space and who had it last.
+  struct Port {
+    uint64_t free = 0;
+    Channel* channel = nullptr;
+  };
+
+  uint64_t burst_done(const Channel& channel, uint64_t index) const;
+  uint64_t load(Channel& channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
+                uint64_t cycles, Port* port);
+  uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words,
+                 uint64_t group, const StepHistory* array);
+  uint64_t bursts_of(uint64_t address, uint64_t beats) const;
+
+  HardwareParameters h_;
+  Timing timing_;
+  std::vector<Channel> channels_;
+  std::array<uint64_t, 8> retired_{};  // by tag
+  size_t count_ = 0;
+  size_t turn_ = 0;  // channel of the next linear transfer
+  uint64_t accept_ = 0;
+  uint64_t done_ = 0;
+  std::array<Port, 4> ports_{};  // ACT, SCR, KVS, SCL
+  std::array<uint64_t, 3>
+      store_reads_{};  // ends of the reads of the last stores: a beat in three cycles each
+  size_t stores_ = 0;
+};
+
+// Byte planes of a numerator that PV sweeps and JOIN reads.
+int planes(const isa::UnitCommand& command);
+
+}  // namespace pimllm::cycles
