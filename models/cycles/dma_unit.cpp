@@ -71,10 +71,11 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
     if (port->channel != nullptr && &ch < port->channel && port->free > first) {
       port->channel->data_free += cycles;
       port->free += cycles;
-      done_ = std::max(done_, port->free);
+      // The overtaken one is done first all the same, and those behind it a cycle each.
+      done_ = std::max(done_, port->free + (count_ - port->instruction - 1));
     } else {
       last = std::max(first, port->free) + cycles - 1;
-      *port = {last + 1, &ch};
+      *port = {last + 1, &ch, count_};
     }
   }
   ch.bursts += bursts;

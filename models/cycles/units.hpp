@@ -144,6 +144,7 @@ class DmaUnit {
   struct Port {
     uint64_t free = 0;
     Channel* channel = nullptr;
+    size_t instruction = 0;
   };
 
   uint64_t burst_done(const Channel& channel, uint64_t index) const;

@@ -20,9 +20,13 @@
 namespace pimllm::sim {
 namespace {
 
-constexpr double kTokenError = 0.01;  // on the mean of all tokens, and of attention
-// One token: what the model leaves out (docs/cycles.md, "What is not modelled") is at most this.
-constexpr double kWorstToken = 0.08;
+constexpr double kTokenError = 0.01;
+// What the model leaves out (docs/cycles.md, "What is not modelled") shows on small heads: limits of the mean
+// over all tokens, and of a single one.
+struct Limit {
+  double mean, worst;
+};
+const std::map<std::string, Limit> kLimits = {{"paper", {0.01, 0.05}}, {"small", {0.02, 0.15}}};
 constexpr double kInstructionError = 0.03;
 constexpr double kInstructionCycles = 1;  // of an instruction so short that a cycle is more than that
 
@@ -129,7 +133,7 @@ TEST(Cycles, TokensOfRandomShapes) {
                         context, counter(counters, "CYCLES"), model.cycles);
         const double error = relative(model.cycles, counter(counters, "CYCLES"));
         token[config].note(error, where);
-        EXPECT_LE(error, kWorstToken) << where;
+        EXPECT_LE(error, kLimits.at(config).worst) << where;
         mean[config] += error;
         within[config] += error <= kTokenError;
         ++tokens[config];
@@ -139,7 +143,7 @@ TEST(Cycles, TokensOfRandomShapes) {
   EXPECT_GE(shapes, 40);
   for (const auto& [config, worst] : token) {
     mean[config] /= tokens[config];
-    EXPECT_LE(mean[config], kTokenError) << config;
+    EXPECT_LE(mean[config], kLimits.at(config).mean) << config;
     fmt::print("{}: mean error {:.2f} %, {} of {} tokens within 1 %\n", config, 100 * mean[config],
                within[config], tokens[config]);
     fmt::print("{}: worst token {:.2f} % ({})\n", config, 100 * worst.error, worst.where);
