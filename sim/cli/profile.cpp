@@ -1,14 +1,17 @@
 // pimllm profile: cycles and utilisation per unit of one token at given contexts.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "golden/error.hpp"
+#include "models/cost/workload.hpp"
 #include "models/cycles/timeline.hpp"
 #include "models/gguf/load_model.hpp"
 #include "sim/cli/commands.hpp"
 #include "sim/cli/console.hpp"
 #include "sim/cli/rtl_session.hpp"
+#include "sim/machine/attention_run.hpp"
 
 namespace pimllm::cli {
 namespace {
@@ -17,6 +20,8 @@ struct Options {
   std::string model, json;
   std::string config = "paper";
   std::string engine = "rtl";
+  std::string feed = "banked";
+  bool attention = false;
   std::vector<int> contexts;
   CrossbarOptions crossbar;
 };
@@ -73,7 +78,55 @@ int run_model(const Options& options) {
   return kGood;
 }
 
+// Of a checkpoint, or of a shape as in models/workloads.
+ModelConfig attention_shape(const Options& options) {
+  if (!options.model.ends_with(".json")) return load_model(options.model).config;
+  const cost::Workload workload = cost::load_workload(options.model);
+  ModelConfig shape;
+  shape.name = workload.name;
+  shape.heads = static_cast<int>(workload.heads);
+  shape.kv_heads = static_cast<int>(workload.kv_heads);
+  shape.head_dim = static_cast<int>(workload.head_dim);
+  shape.context_length = *std::max_element(options.contexts.begin(), options.contexts.end());
+  return shape;
+}
+
+// Decode attention of one layer on random KV, in RTL.
+int run_attention(const Options& options) {
+  if (options.engine != "rtl") fail("--attention: expected --engine rtl, found {}", options.engine);
+  const ModelConfig shape = attention_shape(options);
+  const HardwareParameters hardware = hardware_preset(options.config);
+  nlohmann::ordered_json json;
+  json["model"] = options.model;
+  json["config"] = options.config;
+  json["feed"] = options.feed;
+  fmt::print("attention of a layer of {}, configuration {}, {} feed, RTL, first load to last PV\n",
+             shape.name, options.config, options.feed);
+  fmt::print("  {:>8} {:>10} {:>14} {:>8} {:>16} {:>10}\n", "context", "cycles", "KV at memory", "ratio",
+             "published array", "times it");
+  for (const int context : options.contexts) {
+    check_context(context, shape);
+    check_interrupt();
+    const auto machine = sim::make_machine(options.config, {});
+    const auto run = sim::run_attention(*machine, shape, hardware,
+                                        {.tokens = context, .north = options.feed == "north"}, false);
+    const auto cycles = static_cast<double>(run.cycles);
+    const auto published = static_cast<double>(run.published);
+    fmt::print("  {:>8} {:>10} {:>14.0f} {:>8.3f} {:>16} {:>10.3f}\n", context, run.cycles, run.bound,
+               cycles / run.bound, run.published, published / cycles);
+    json["contexts"].push_back({{"context", context},
+                                {"cycles", run.cycles},
+                                {"kv_bytes", run.kv_bytes},
+                                {"memory_bound_cycles", run.bound},
+                                {"ratio", cycles / run.bound},
+                                {"published_array_cycles", run.published}});
+  }
+  write_json(options.json, json);
+  return kGood;
+}
+
 int run(const Options& options) {
+  if (options.attention) return run_attention(options);
   if (options.engine == "cycles") return run_model(options);
   const ModelWeights weights = load_model(options.model);
   RtlSession session(weights, options.config, {}, options.crossbar, false);
@@ -101,7 +154,13 @@ void add_profile(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "profile", "cycles and utilisation per unit of a token, measured in RTL or modelled");
-  command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
+  command->add_option("--model", options->model, "checkpoint (GGUF); for --attention also a shape (JSON)")
+      ->required();
+  command->add_flag("--attention", options->attention,
+                    "decode attention of one layer alone, against the time that memory needs for K and V");
+  command->add_option("--feed", options->feed, "of the array, for --attention")
+      ->check(CLI::IsMember({"banked", "north"}))
+      ->capture_default_str();
   command->add_option("--context", options->contexts, "tokens in the context, the new one included")
       ->delimiter(',')
       ->required();

@@ -62,6 +62,8 @@ TEST(AttentionBounds, SlopeOfOpt67b) {
 TEST(AttentionBounds, NorthFeedIsNoSlowerThanPublished) {
   const auto checkpoint = attend("paper", shape(4, 4, 64, 256, Normalizer::kSoftmax), 256, true, false);
   EXPECT_LE(checkpoint.cycles, checkpoint.published);
+  const auto opt = attend("paper", shape(32, 32, 128, 1024, Normalizer::kSoftmax), 1024, true, false);
+  EXPECT_LE(opt.cycles, opt.published);
 }
 
 }  // namespace
