@@ -2,7 +2,7 @@
 set(prompt "And it came to pass in those days, that there went out a decree from Caesar Augustus")
 function(generate text instructions)
   set(json ${CMAKE_CURRENT_BINARY_DIR}/same_text.json)
-  execute_process(COMMAND ${PIMLLM} generate --model ${MODEL} --engine rtl --config small --check --prompt "${prompt}"
+  execute_process(COMMAND ${PIMLLM} generate --model ${MODEL} --engine rtl --config paper --check --prompt "${prompt}"
                           --tokens 12 --json ${json} ${ARGN}
                   RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT result EQUAL 0)

@@ -257,7 +257,10 @@ class VectorBench : public UnitBench<typename Size::Model> {
           const uint64_t rows = 2 * count * lanes / static_cast<uint64_t>(kShape.group_banks());
           cmd.a2 = static_cast<uint16_t>(below(static_cast<uint64_t>(kShape.kv_rows) - rows + 1));
           cmd.s2 = below(static_cast<uint64_t>(kShape.kvs_words) - 2 * heads + 1);
-          cmd.s1 = static_cast<uint16_t>(scl * 3 / 4 + below(scl / 16));  // erefs are no scales
+          // Erefs are no scales: one of two places for a matrix scale and the erefs behind it, so that no
+          // command finds its scale where an earlier one wrote an eref.
+          if (heads >= scl / 8) fail("heads: expected fewer than {}, found {}", scl / 8, heads);
+          cmd.s1 = static_cast<uint16_t>(scl * 3 / 4 + below(2) * (scl / 8));
           for (uint64_t h = 0; h < heads; ++h) {
             memory.scl.template as<int32_t>()[cmd.s1 + 1 + h] =
                 below(2) == 0 ? -32768 : static_cast<int32_t>(below(120)) - 100;
