@@ -8,6 +8,7 @@
 #include "Vvector_unit_paper.h"
 #include "Vvector_unit_small.h"
 #include "Vvector_unit_unit.h"
+#include "golden/error.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/common/unit_bench.hpp"
 #include "tb/vector/vector_reference.hpp"
