@@ -35,12 +35,12 @@ class Decoder {
   // Decodes a prompt token, whose logits nobody asks for.
   void feed(int32_t token);
 
-  // Decodes a block of prompt tokens at once by the prefill program, from a position that is a multiple of the block.
-  // Throws Error if the model was compiled without prefill, or the block has another size.
+  // Decodes a block of prompt tokens at once by the prefill program, from a position that is a multiple of
+  // the block. Throws Error if the model was compiled without prefill, or the block has another size.
   void prefill(std::span<const int32_t> block);
 
-  // Decodes prompt tokens, whose logits nobody asks for: in blocks where the model has a prefill program, the others
-  // one by one. `on_tokens` is called with the number of tokens after each of them.
+  // Decodes prompt tokens, whose logits nobody asks for: in blocks where the model has a prefill program, the
+  // others one by one. `on_tokens` is called with the number of tokens after each of them.
   void prompt(std::span<const int32_t> tokens, const std::function<void(size_t)>& on_tokens = {});
 
   // Decodes `token` and then lets the machine go on by itself until it has made `count` tokens; each is

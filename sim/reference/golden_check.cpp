@@ -15,8 +15,8 @@ GoldenCheck::GoldenCheck(const CompiledModel& model, const ModelWeights& weights
                                   [](const auto& tap) { return tap.name == "embedding"; });
   if (first == model.taps.end()) fail("compiled model: expected a tap named embedding, found none");
   first_index_ = first->pc;
-  // The prefill program has no named tensors: golden follows, and what the block left in the KV cache shows in the next
-  // token's.
+  // The prefill program has no named tensors: golden follows, and what the block left in the KV cache shows
+  // in the next token's.
   checker.on_started([this, &model](const CompiledProgram& program, const HostRegisters& host) {
     if (&program != &model.prefill) return;
     auto position = static_cast<int>(host.position);

@@ -1,5 +1,5 @@
-// A model on a Verilated machine with everything compared: every command and write with the instruction-level reference,
-// every named tensor and the logits with the integer golden model.
+// A model on a Verilated machine with everything compared: every command and write with the instruction-level
+// reference, every named tensor and the logits with the integer golden model.
 #pragma once
 
 #include <gtest/gtest.h>

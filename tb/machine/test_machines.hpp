@@ -9,6 +9,7 @@
 namespace pimllm::tb {
 
 // "large", "fpga", or what sim::make_machine knows. Throws Error for another name.
-std::unique_ptr<sim::Machine> make_test_machine(std::string_view config, const sim::MachineOptions& options = {});
+std::unique_ptr<sim::Machine> make_test_machine(std::string_view config,
+                                                const sim::MachineOptions& options = {});
 
 }  // namespace pimllm::tb
