@@ -50,6 +50,9 @@ class VerilatedMachine : public Machine {
   }
 
   ~VerilatedMachine() override {
+    // The model takes its scopes out of the thread's context: make that its own, the last machine's may be
+    // gone.
+    Verilated::threadContextp(context_.get());
     dut_->final();
 #if VM_TRACE_FST
     if (trace_) trace_->close();

@@ -253,7 +253,7 @@ TEST(Cycles, InstructionsOfRandomShapes) {
           const double apart = std::abs(static_cast<double>(rtl) - static_cast<double>(model));
           worst[name].note(apart / static_cast<double>(std::max<uint64_t>(rtl, 1)), where);
           ++count[name];
-          EXPECT_LE(apart, std::max(kInstructionCycles, kInstructionError * static_cast<double>(rtl)))
+          EXPECT_LE(apart, std::max(kInstructionCycles * times, kInstructionError * static_cast<double>(rtl)))
               << where;
           row.clear();
         };

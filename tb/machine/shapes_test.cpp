@@ -144,5 +144,74 @@ std::vector<Case> segment_cases() {
 INSTANTIATE_TEST_SUITE_P(Models, Segments, testing::ValuesIn(segment_cases()),
                          [](const auto& info) { return std::string(info.param.name); });
 
+// Models that nearly fill a space of `unit`.
+struct FullCase {
+  const char* name;
+  ModelConfig model;
+  int tokens;
+  int prefill_tokens;
+  int CompiledLayout::*used;
+  int available;
+  double share;  // at least
+};
+
+void PrintTo(const FullCase& c, std::ostream* out) { *out << c.name; }
+
+class Full : public testing::TestWithParam<FullCase> {};
+
+TEST_P(Full, EqualBothReferences) {
+  const auto& c = GetParam();
+  CheckedMachine machine("unit", c.model, {}, {.prefill_tokens = c.prefill_tokens});
+  const int used = machine.compiled().layout.*c.used;
+  EXPECT_LE(used, c.available);
+  EXPECT_GE(used, c.share * c.available);
+  if (c.prefill_tokens != 0) {
+    auto rng = tb::make_rng(29);
+    std::vector<int32_t> prompt;
+    for (int i = 0; i < c.tokens; ++i) prompt.push_back(machine.random_token(rng));
+    machine.prompt(prompt);
+    machine.step(machine.random_token(rng));
+    return;
+  }
+  machine.run(c.tokens);
+}
+
+std::vector<FullCase> full_cases() {
+  using C = ModelConfig;
+  const C bitnet = tiny(small_bitnet_config());
+  const C consmax = tiny(small_gpt2_config(Normalizer::kConsmax));
+  const C gpt2 = tiny(small_gpt2_config(Normalizer::kSoftmax));
+  const HardwareParameters h = hardware_preset("unit");
+  const auto change = [](C c, int layers, int heads, int kv_heads, int head_dim, int context) {
+    c.layers = layers;
+    c.heads = heads;
+    c.kv_heads = kv_heads;
+    c.head_dim = head_dim;
+    c.context_length = context;
+    return c;
+  };
+  C act = change(gpt2, 1, 1, 1, 8, 24);
+  act.d_model = 64;
+  act.d_ff = 32;
+  act.vocab_size = 140;
+  C scr = change(bitnet, 1, 4, 1, 8, 56);
+  scr.gated = false;
+  C kvs = change(bitnet, 2, 6, 6, 8, 64);
+  kvs.gated = false;
+  C kv = change(bitnet, 1, 7, 7, 16, 24);
+  kv.gated = false;
+  return {
+      {"Act", act, 12, 2, &CompiledLayout::act_words, h.act_words, 0.8},
+      {"Scr", scr, 56, 0, &CompiledLayout::scr_words, h.scr_words, 0.9},
+      {"Kvs", kvs, 40, 0, &CompiledLayout::kvs_words, h.kvs_words, 0.68},
+      {"Scl", change(consmax, 1, 10, 10, 8, 24), 12, 0, &CompiledLayout::scl_words, h.scl_words, 0.85},
+      // More heads than these need more than the 32 crossbars.
+      {"Kv", kv, 24, 0, &CompiledLayout::kv_rows, h.kv_rows, 0.7},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(Unit, Full, testing::ValuesIn(full_cases()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
 }  // namespace
 }  // namespace pimllm
