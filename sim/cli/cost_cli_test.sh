@@ -7,23 +7,7 @@ source=$2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# expect CODE TEXT ARGUMENTS...: the exit code; TEXT on stderr, in one line, where the code is 2, else on stdout.
-expect() {
-  local code=$1 text=$2 found=0
-  shift 2
-  "$pimllm" "$@" >"$folder/stdout" 2>"$folder/stderr" || found=$?
-  if [[ $found != "$code" ]]; then
-    echo "pimllm $*: expected exit $code, found $found"; cat "$folder/stdout" "$folder/stderr"; exit 1
-  fi
-  local stream=stdout
-  if [[ $code == 2 ]]; then
-    stream=stderr
-    if [[ $(wc -l <"$folder/stderr") != 1 ]]; then echo "pimllm $*: expected one line on stderr"; cat "$folder/stderr"; exit 1; fi
-  fi
-  if ! grep -qF -- "$text" "$folder/$stream"; then
-    echo "pimllm $*: expected \"$text\" on $stream"; cat "$folder/$stream"; exit 1
-  fi
-}
+source "$(dirname "$0")/expect.sh"
 
 expect 0 "79.29x" paper --as-published --model opt-6.7b --context 128
 expect 0 "+70.59 %" paper --model gpt2-355m --context 4096 --json "$folder/paper.json" --csv "$folder/paper.csv"

@@ -19,6 +19,8 @@
 namespace pimllm::cli {
 namespace {
 
+constexpr double kMaxStall = 0.95;
+
 struct Options {
   std::string model, prompt, json;
   std::string engine = "golden";
@@ -118,6 +120,13 @@ int run(const Options& options) {
   }
   if (prompt.empty()) fail("--prompt: expected at least one token, found an empty prompt");
   if (options.tokens < 1) fail("--tokens: expected at least 1, found {}", options.tokens);
+  // Written so that NaN fails, too.
+  if (!(options.temperature >= 0 && std::isfinite(options.temperature))) {
+    fail("--temperature: expected a finite number of at least 0, found {}", options.temperature);
+  }
+  if (!(options.machine.memory.stall >= 0 && options.machine.memory.stall <= kMaxStall)) {
+    fail("--memory-stall: expected 0 to {}, found {}", kMaxStall, options.machine.memory.stall);
+  }
   const auto total = prompt.size() + static_cast<size_t>(options.tokens);
   if (total > static_cast<size_t>(weights.config.context_length)) {
     fail("--tokens: {} prompt tokens and {} new ones are {}, the context holds {}", prompt.size(),
@@ -176,8 +185,7 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("--memory-latency", options->machine.memory.latency, "cycles")->capture_default_str();
   command->add_option("--memory-latency-spread", options->machine.memory.latency_spread,
                       "random cycles on top");
-  command->add_option("--memory-stall", options->machine.memory.stall, "probability of a refusal a cycle")
-      ->check(CLI::Range(0.0, 0.95));
+  command->add_option("--memory-stall", options->machine.memory.stall, "probability of a refusal a cycle");
   command->add_option("--memory-error", options->machine.memory.error_at,
                       "the memory answers accesses to this address with an error (to see what happens)");
   command->add_option("--memory-hang", options->machine.memory.hang_at,
