@@ -4,10 +4,10 @@ file(READ ${PROJECT_SOURCE_DIR}/rtl/configs.json configs_json)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/rtl/configs.json
              ${PROJECT_SOURCE_DIR}/rtl/pimllm.f)
 
-# pimllm_add_machine(TARGET CONFIG [NAME name] [VLT file...] [OPTIMIZE flags]): verilates the machine in a configuration of
+# pimllm_add_machine(TARGET CONFIG [NAME name] [VLT file...] [OPTIMIZE flags] [VERILATOR flags]): verilates the machine in a configuration of
 # rtl/configs.json and adds its `make_NAME` to TARGET. NAME is CONFIG unless given.
 function(pimllm_add_machine target config)
-  cmake_parse_arguments(ARG "" "NAME" "VLT;OPTIMIZE" ${ARGN})
+  cmake_parse_arguments(ARG "" "NAME" "VLT;OPTIMIZE;VERILATOR" ${ARGN})
   if(NOT ARG_NAME)
     set(ARG_NAME ${config})
   endif()
@@ -36,7 +36,7 @@ function(pimllm_add_machine target config)
   verilate(${verilated} SOURCES ${rtl_files} ${PROJECT_SOURCE_DIR}/sim/machine/probe.vlt ${ARG_VLT}
            TOP_MODULE pimllm_top PREFIX Vmachine_${ARG_NAME} ${trace} OPT_FAST ${ARG_OPTIMIZE} OPT_SLOW -O0
            VERILATOR_ARGS --assert -Wno-fatal -Wno-lint -Wno-style --x-assign fast --x-initial fast -O3 -fno-dfg
-                          -I${PROJECT_SOURCE_DIR}/rtl/common ${params})
+                          -I${PROJECT_SOURCE_DIR}/rtl/common ${params} ${ARG_VERILATOR})
   target_link_libraries(${verilated} PUBLIC pimllm_xbar)
   configure_file(${PROJECT_SOURCE_DIR}/sim/machine/instance.cpp.in instance_${ARG_NAME}.cpp @ONLY)
   target_sources(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/instance_${ARG_NAME}.cpp)

@@ -8,7 +8,8 @@
 
 namespace pimllm::tb {
 
-// "large", "fpga", or what sim::make_machine knows. Throws Error for another name.
+// "large", "fpga", "faulty" (`unit` with state that faults.vlt opens), or what sim::make_machine knows.
+// Throws Error for another name.
 std::unique_ptr<sim::Machine> make_test_machine(std::string_view config,
                                                 const sim::MachineOptions& options = {});
 
