@@ -40,7 +40,6 @@ module xbar_digital
 );
 
   localparam int unsigned RowBits = CellBits * Adcs;
-  localparam int unsigned RowBytes = RowBits / 8;
   localparam int unsigned WordBits = Rows * RowBits;
   localparam int unsigned Depth = Slots * ColGroups;
   localparam int unsigned DepthWidth = Depth > 1 ? $clog2(Depth) : 1;
@@ -60,23 +59,23 @@ module xbar_digital
     assign unused_group = ^{conv_group_i, prog_group_i};
   end
 
+  // A RAM a row, so that a row is programmed by a plain write. All rows are read at once.
   logic [WordBits-1:0] cells;
-  logic [Rows*RowBytes-1:0] wr_be;
-  assign wr_be = (Rows * RowBytes)'({RowBytes{1'b1}}) << (prog_row_i * RowBytes);
-
-  ram_1r1w #(
-      .Depth(Depth),
-      .Width(WordBits)
-  ) u_cells (
-      .clk_i,
-      .rd_en_i(conv_valid_i),
-      .rd_addr_i(rd_addr),
-      .rd_data_o(cells),
-      .wr_en_i(prog_valid_i),
-      .wr_addr_i(wr_addr),
-      .wr_data_i({Rows{prog_codes_i}}),
-      .wr_be_i(wr_be)
-  );
+  for (genvar r = 0; r < Rows; r++) begin : gen_row
+    ram_1r1w #(
+        .Depth(Depth),
+        .Width(RowBits)
+    ) u_cells (
+        .clk_i,
+        .rd_en_i(conv_valid_i),
+        .rd_addr_i(rd_addr),
+        .rd_data_o(cells[r*RowBits+:RowBits]),
+        .wr_en_i(prog_valid_i && prog_row_i == RowWidth'(r)),
+        .wr_addr_i(wr_addr),
+        .wr_data_i(prog_codes_i),
+        .wr_be_i('1)
+    );
+  end
 
   logic sample_valid_q;
   logic [Rows-1:0] drive_q;
