@@ -14,7 +14,7 @@ VENV := .venv/bin
 ##@ Main
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: ## install what is missing (Debian packages, Python tools in .venv)
@@ -42,11 +42,19 @@ test: build ## all tests that belong into every change
 lint: setup ## format and lint of RTL and C++, freshness of generated files, one list of RTL files
 	@.ci/lint
 
-.PHONY: sanitize
-sanitize: setup ## tests of everything but Verilated code under the address, leak and undefined-behaviour sanitizers
+.PHONY: configure-sanitize
+configure-sanitize: setup
 	@test -f build-sanitize/build.ninja || cmake --preset sanitize >/dev/null
+
+.PHONY: sanitize
+sanitize: configure-sanitize ## tests of everything but RTL under the address, leak and undefined-behaviour sanitizers
 	@cmake --build build-sanitize -j $(JOBS)
 	@cd build-sanitize && ctest --output-on-failure -j $(JOBS)
+
+.PHONY: sanitize-loaders
+sanitize-loaders: configure-sanitize ## the same for the readers of checkpoints alone (quicker)
+	@cmake --build build-sanitize -j $(JOBS) --target gguf_test
+	@build-sanitize/models/gguf/gguf_test --gtest_brief=1
 
 .PHONY: regress
 regress: configure ## both checkpoints on the RTL, all prompts, machines and memory timings (takes minutes)
