@@ -32,6 +32,8 @@ function(pimllm_add_machine target config)
   set(trace)
   if(PIMLLM_TRACE)
     set(trace TRACE_FST)
+    # verilate() tells it to the Verilated code alone.
+    target_compile_definitions(${target} PRIVATE VM_TRACE_FST=1)
   endif()
   verilate(${verilated} SOURCES ${rtl_files} ${PROJECT_SOURCE_DIR}/sim/machine/probe.vlt ${ARG_VLT}
            TOP_MODULE pimllm_top PREFIX Vmachine_${ARG_NAME} ${trace} OPT_FAST ${ARG_OPTIMIZE} OPT_SLOW -O0
