@@ -810,10 +810,8 @@ void Reference::logits(const UnitCommand& cmd) {
 
 void Reference::start(uint64_t program_base) {
   program_base_ = program_base;
-  pc_ = 0;
-  registers_ = {};
+  core_ = {};
   semaphores_ = {};
-  loops_.clear();
   decoded_.clear();
   host_.token_count = 0;
   if (hazards_) hazards_->sync();
@@ -822,15 +820,15 @@ void Reference::start(uint64_t program_base) {
 void Reference::take(uint8_t semaphore, Unit unit) {
   if (semaphore == 0) return;
   if (semaphores_[semaphore] == 0)
-    fail("instruction {}: semaphore {} is empty in program order", pc_, semaphore);
+    fail("instruction {}: semaphore {} is empty in program order", core_.pc(), semaphore);
   --semaphores_[semaphore];
-  if (hazards_) hazards_->take(semaphore, unit, pc_);
+  if (hazards_) hazards_->take(semaphore, unit, core_.pc());
 }
 
 void Reference::give(uint8_t semaphore, Unit unit) {
   if (semaphore == 0) return;
   if (++semaphores_[semaphore] > isa::kSemaphoreLimit) {
-    fail("instruction {}: semaphore {} is above {}", pc_, semaphore, isa::kSemaphoreLimit);
+    fail("instruction {}: semaphore {} is above {}", core_.pc(), semaphore, isa::kSemaphoreLimit);
   }
   if (hazards_) hazards_->give(semaphore, unit);
 }
@@ -872,129 +870,54 @@ void Reference::csr_write(uint64_t csr, uint64_t value) {
 
 std::optional<Issued> Reference::next() {
   const auto beat = static_cast<uint64_t>(h_.channel_bytes);
+  const auto csr = [this](uint64_t number) { return csr_read(number); };
   for (;;) {
-    auto found = decoded_.find(pc_);
+    const size_t index = core_.pc();
+    auto found = decoded_.find(index);
     if (found == decoded_.end()) {
-      const auto bytes = memory(program_base_ + pc_ * isa::kInstructionBytes, isa::kInstructionBytes);
+      const auto bytes = memory(program_base_ + index * isa::kInstructionBytes, isa::kInstructionBytes);
       found =
-          decoded_.emplace(pc_, isa::decode(isa::from_bytes(bytes.first<isa::kInstructionBytes>()))).first;
+          decoded_.emplace(index, isa::decode(isa::from_bytes(bytes.first<isa::kInstructionBytes>()))).first;
     }
     const isa::Instruction in = found->second;
-    const size_t index = pc_;
     const Unit unit = isa::opcode_info(in.opcode).unit;
-    const auto set = [&](uint64_t value) {
-      if (in.rd != 0) registers_[in.rd] = value & isa::kRegisterMask;
-    };
-    const uint64_t rs = registers_[in.rs];
-    const uint64_t rt = registers_[in.rt];
-    bool jumped = false;
-    const auto jump = [&] {
-      pc_ = static_cast<size_t>((index + in.imm) & isa::kRegisterMask);
-      jumped = true;
-    };
-    std::optional<Issued> issued;
-    if (unit == Unit::kSched) {
-      take(in.wait0, unit);
-      switch (in.opcode) {
-        case Opcode::kNop:
-          break;
-        case Opcode::kHalt:
-          if (hazards_) hazards_->sync();
-          for (size_t s = 0; s < semaphores_.size(); ++s) {
-            if (semaphores_[s] != 0) fail("HALT: expected semaphore {} at 0, found {}", s, semaphores_[s]);
-          }
-          return std::nullopt;
-        case Opcode::kLi:
-          set(in.imm);
-          break;
-        case Opcode::kAddi:
-          set(rs + in.imm);
-          break;
-        case Opcode::kAdd:
-          set(rs + rt);
-          break;
-        case Opcode::kSub:
-          set(rs - rt);
-          break;
-        case Opcode::kShli:
-          set(in.imm < 48 ? rs << in.imm : 0);
-          break;
-        case Opcode::kShri:
-          set(in.imm < 48 ? rs >> in.imm : 0);
-          break;
-        case Opcode::kAndi:
-          set(rs & in.imm);
-          break;
-        case Opcode::kMuli:
-          set((rs & 0xFFFF) * (in.imm & 0xFFFFFFFF));
-          break;
-        case Opcode::kMin:
-          set(std::min(rs, rt));
-          break;
-        case Opcode::kCsrr:
-          set(csr_read(in.imm));
-          break;
-        case Opcode::kCsrw:
-          csr_write(in.imm, rs);
-          break;
-        case Opcode::kLoop:
-          if (loops_.size() == isa::kLoopNesting) fail("LOOP: expected at most {} nested", isa::kLoopNesting);
-          if (rs == 0) {
-            pc_ = index + in.imm + 1;
-            jumped = true;
-          } else {
-            loops_.push_back({index + 1, index + 1 + static_cast<size_t>(in.imm), rs});
-          }
-          break;
-        case Opcode::kBeqz:
-          if (rs == 0) jump();
-          break;
-        case Opcode::kBnez:
-          if (rs != 0) jump();
-          break;
-        case Opcode::kJump:
-          jump();
-          break;
-        case Opcode::kWait:
-          break;
-        case Opcode::kPost:
-          give(in.sig0, unit);
-          break;
-        case Opcode::kSync:
-          if (hazards_) hazards_->sync();
-          break;
-        case Opcode::kArgmax:
-          set(static_cast<uint64_t>(argmax_));
-          break;
-        default:
-          fail("instruction {}: opcode {} has no meaning", index, static_cast<int>(in.opcode));
-      }
-    } else {
-      Issued now;
-      now.instruction = in;
-      now.unit = unit;
-      now.index = index;
-      now.command = isa::resolve(in, registers_,
-                                 static_cast<uint32_t>(program_base_ / isa::kInstructionBytes + index), beat);
+    if (unit != Unit::kSched) {
+      Issued issued;
+      issued.instruction = in;
+      issued.unit = unit;
+      issued.index = index;
+      issued.command = isa::resolve(
+          in, core_.registers(), static_cast<uint32_t>(program_base_ / isa::kInstructionBytes + index), beat);
       take(in.wait0, unit);
       take(in.wait1, unit);
       if (hazards_) hazards_->begin(unit, index, isa::opcode_info(in.opcode).name);
       // Given when done; in program order nobody asks before.
       give(in.sig0, unit);
       give(in.sig1, unit);
-      issued = now;
+      core_.step(in, csr, 0);
+      return issued;
     }
-    if (!jumped) {
-      pc_ = index + 1;
-      while (!loops_.empty() && pc_ == loops_.back().end) {
-        if (--loops_.back().left != 0) {
-          pc_ = loops_.back().begin;
-          break;
+    take(in.wait0, unit);
+    switch (in.opcode) {
+      case Opcode::kHalt:
+        if (hazards_) hazards_->sync();
+        for (size_t s = 0; s < semaphores_.size(); ++s) {
+          if (semaphores_[s] != 0) fail("HALT: expected semaphore {} at 0, found {}", s, semaphores_[s]);
         }
-        loops_.pop_back();
-      }
+        return std::nullopt;
+      case Opcode::kCsrw:
+        csr_write(in.imm, core_.registers()[in.rs]);
+        break;
+      case Opcode::kPost:
+        give(in.sig0, unit);
+        break;
+      case Opcode::kSync:
+        if (hazards_) hazards_->sync();
+        break;
+      default:  // registers, loops and jumps alone
+        break;
     }
-    if (issued) return issued;
+    core_.step(in, csr, static_cast<uint64_t>(argmax_));
   }
 }
 

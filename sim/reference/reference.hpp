@@ -18,6 +18,7 @@
 #include "models/compiler/compiler.hpp"
 #include "models/compiler/hardware.hpp"
 #include "models/isa/instruction.hpp"
+#include "models/isa/scalar_core.hpp"
 #include "sim/reference/hazards.hpp"
 
 namespace pimllm {
@@ -96,15 +97,9 @@ class Reference {
   uint32_t scalar(size_t word) const;
   uint64_t adc_clips() const { return adc_clips_; }
   uint64_t instructions() const { return instructions_; }
-  std::span<const uint64_t, isa::kRegisters> registers() const { return registers_; }
+  std::span<const uint64_t, isa::kRegisters> registers() const { return core_.registers(); }
 
  private:
-  struct Loop {
-    size_t begin = 0;  // first instruction of the body
-    size_t end = 0;    // behind the last
-    uint64_t left = 0;
-  };
-
   size_t word_bytes(Space space) const;
   size_t words(Space space) const;
   size_t checked(Space space, uint64_t word, uint64_t count) const;
@@ -160,11 +155,9 @@ class Reference {
   uint64_t instructions_ = 0;
 
   HostRegisters host_;
-  std::array<uint64_t, isa::kRegisters> registers_{};
+  isa::ScalarCore core_;
   std::array<int, isa::kSemaphores> semaphores_{};
-  std::vector<Loop> loops_;
   uint64_t program_base_ = 0;
-  size_t pc_ = 0;
   std::map<size_t, isa::Instruction> decoded_;
 
   std::vector<Write>* writes_ = nullptr;
