@@ -4,10 +4,10 @@ file(READ ${PROJECT_SOURCE_DIR}/rtl/configs.json configs_json)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/rtl/configs.json
              ${PROJECT_SOURCE_DIR}/rtl/pimllm.f)
 
-# pimllm_add_machine(TARGET CONFIG [NAME name] [VLT file...] [OPTIMIZE flags] [VERILATOR flags]): verilates the machine in a configuration of
-# rtl/configs.json and adds its `make_NAME` to TARGET. NAME is CONFIG unless given.
+# pimllm_add_machine(TARGET CONFIG [NAME name] [VLT file...] [OPTIMIZE flags] [VERILATOR flags] [FAST]): verilates the machine in a configuration of
+# rtl/configs.json and adds its `make_NAME` to TARGET. NAME is CONFIG unless given. FAST leaves out the assertions of the RTL.
 function(pimllm_add_machine target config)
-  cmake_parse_arguments(ARG "" "NAME" "VLT;OPTIMIZE;VERILATOR" ${ARGN})
+  cmake_parse_arguments(ARG "FAST" "NAME" "VLT;OPTIMIZE;VERILATOR" ${ARGN})
   if(NOT ARG_NAME)
     set(ARG_NAME ${config})
   endif()
@@ -29,6 +29,10 @@ function(pimllm_add_machine target config)
 
   set(verilated pimllm_verilated_${ARG_NAME})
   add_library(${verilated} STATIC)
+  set(assert --assert)
+  if(ARG_FAST)
+    set(assert)
+  endif()
   set(trace)
   if(PIMLLM_TRACE)
     set(trace TRACE_FST)
@@ -37,7 +41,7 @@ function(pimllm_add_machine target config)
   endif()
   verilate(${verilated} SOURCES ${rtl_files} ${PROJECT_SOURCE_DIR}/sim/machine/probe.vlt ${ARG_VLT}
            TOP_MODULE pimllm_top PREFIX Vmachine_${ARG_NAME} ${trace} OPT_FAST ${ARG_OPTIMIZE} OPT_SLOW -O0
-           VERILATOR_ARGS --assert -Wno-fatal -Wno-lint -Wno-style --x-assign fast --x-initial fast -O3 -fno-dfg
+           VERILATOR_ARGS ${assert} -Wno-fatal -Wno-lint -Wno-style --x-assign fast --x-initial fast -O3 -fno-dfg
                           -I${PROJECT_SOURCE_DIR}/rtl/common ${params} ${ARG_VERILATOR})
   target_link_libraries(${verilated} PUBLIC pimllm_xbar)
   configure_file(${PROJECT_SOURCE_DIR}/sim/machine/instance.cpp.in instance_${ARG_NAME}.cpp @ONLY)

@@ -74,8 +74,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"UnitConsmaxGpt", "unit", tiny(small_gpt2_config(Normalizer::kConsmax)), 12},
                     Case{"SmallBitnet", "small", small_bitnet_config(), 40},
                     Case{"SmallConsmaxGpt", "small", small_gpt2_config(Normalizer::kConsmax), 40},
-                    Case{"PaperBitnet", "paper", small_bitnet_config(), 40},
-                    Case{"PaperConsmaxGpt", "paper", wide(small_gpt2_config(Normalizer::kConsmax)), 40}),
+                    Case{"LargeBitnet", "large", small_bitnet_config(), 40},
+                    Case{"LargeConsmaxGpt", "large", wide(small_gpt2_config(Normalizer::kConsmax)), 40}),
     [](const auto& info) { return info.param.name; });
 
 // Cycles of a token of the shipped checkpoint at context 256 in `paper`: docs/performance.md, "Budget".
