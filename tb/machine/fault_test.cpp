@@ -73,7 +73,7 @@ TEST_P(Fault, IsNoticedWhereItHappened) {
       EXPECT_TRUE(mismatch || c.may_stop) << what;
       if (c.at_once) {
         EXPECT_NE(what.find(fmt::format(", {}:", name_of(c.fault.unit))), std::string::npos) << what;
-        EXPECT_LE(machine.done_since(), std::max<uint64_t>(machine.running_then(), 1)) << what;
+        EXPECT_LE(machine.done_since(), std::max<uint64_t>(machine.struck(), 1)) << what;
       }
       fmt::print("{}: attempt {}, noticed after {} cycles: {}\n", c.name, attempt,
                  machine.cycles() - machine.fired_at(), what.substr(0, 160));

@@ -97,9 +97,9 @@ void FaultyMachine::step() {
     fired_ = true;
     fired_at_ = cycles();
     done_then_ = done_[index(injection_.unit)];
-    running_then_ = taken_[index(injection_.unit)] - done_then_;
     if (!injection_.memory) choose_bit();
   }
+  struck_ = taken_[index(injection_.unit)] - done_then_;
   if (!injection_.memory) *byte_ ^= mask_;
   if (cycles() >= fired_at_ + injection_.cycles - 1) armed_ = false;
 }

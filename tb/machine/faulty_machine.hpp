@@ -44,8 +44,8 @@ class FaultyMachine : public sim::Machine, private sim::Listener {
   void arm(const Injection& injection);
   bool fired() const { return fired_; }
   uint64_t fired_at() const { return fired_at_; }  // cycle
-  // Instructions of the injection's unit that were running then, and that have been done since.
-  uint64_t running_then() const { return running_then_; }
+  // Instructions of the injection's unit that ran while bits were flipped, and those done since the first flip.
+  uint64_t struck() const { return struck_; }
   uint64_t done_since() const { return done_[index(injection_.unit)] - done_then_; }
 
   void reset() override { machine_->reset(); }
@@ -72,7 +72,7 @@ class FaultyMachine : public sim::Machine, private sim::Listener {
   std::mt19937_64 rng_;
   Injection injection_;
   bool armed_ = false, counting_ = false, fired_ = false;
-  uint64_t at_ = 0, fired_at_ = 0, running_then_ = 0, done_then_ = 0, seen_ = 0;
+  uint64_t at_ = 0, fired_at_ = 0, struck_ = 0, done_then_ = 0, seen_ = 0;
   uint64_t written_ = 0, group_ = 0;
   bool any_written_ = false;
   uint8_t* byte_ = nullptr;
