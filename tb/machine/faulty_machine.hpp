@@ -44,7 +44,8 @@ class FaultyMachine : public sim::Machine, private sim::Listener {
   void arm(const Injection& injection);
   bool fired() const { return fired_; }
   uint64_t fired_at() const { return fired_at_; }  // cycle
-  // Instructions of the injection's unit that ran while bits were flipped, and those done since the first flip.
+  // Instructions of the injection's unit that ran while bits were flipped, and those done since the first
+  // flip.
   uint64_t struck() const { return struck_; }
   uint64_t done_since() const { return done_[index(injection_.unit)] - done_then_; }
 
