@@ -44,6 +44,7 @@ rtl/scheduler/sched_core.sv
 rtl/scheduler/scheduler.sv
 rtl/scheduler/semaphores.sv
 rtl/scheduler/unit_queue.sv
+rtl/scratchpad/space_ram.sv
 rtl/scratchpad/scratchpad.sv
 rtl/softmax/softmax_fetch.sv
 rtl/softmax/softmax_lane.sv

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,7 @@ inline constexpr int kImmediateCount = 2047;
 inline constexpr int kAddressOffsetBits = 11;
 inline constexpr int kScalarOffsetBits = 7;
 inline constexpr int kMaxMulticast = 8;
+inline constexpr int kScrBanks = 4;        // rtl/common/pimllm_pkg.sv, ScrBanks
 inline constexpr int kPieceTokens = 1024;  // of the LM head, bounds its buffers
 inline constexpr int kRecordWords = 8;
 inline constexpr int kRecordFactor = 5;
@@ -233,8 +235,8 @@ class Compiler {
   int tokens_ = 1;
   int act_const_ = 0, act_const_words_ = 0, act_out_norm_ = 0, act_row_scales_ = 0, act_logits_ = 0;
   int act_token_ = 0, act_token_words_ = 0;
-  int scr_q_ = 0, scr_q_words_ = 0, scr_scores_ = 0, scr_num_ = 0, scr_planes_ = 0, scr_head_q_ = 0,
-      scr_head_acc_ = 0;
+  std::array<int, 2> scr_scores_{}, scr_num_{};  // of the kv heads in turn
+  int scr_q_ = 0, scr_q_words_ = 0, scr_planes_ = 0, scr_head_q_ = 0, scr_head_acc_ = 0;
   int kvs_buffer_ = 0;
   int scl_token_ = 0, scl_records_ = 0, scl_pers_ = 0, scl_const_ = 0, scl_const_words_ = 0, scl_scalars_ = 0;
   // Offsets in the layer's block of vectors; -1: not there.

@@ -15,9 +15,9 @@ class SpaceAllocator {
     used_ += words;
     return first;
   }
-  void rewind(int to) {
+  void move_to(int word) {
     peak_ = std::max(peak_, used_);
-    used_ = to;
+    used_ = word;
   }
   int used() const { return std::max(peak_, used_); }
   void check(const ModelConfig& c, int context) const {
@@ -209,13 +209,34 @@ void Compiler::allocate_scratchpad(int tokens) {
   const int score_heads = step ? 2 * query_group_ : tokens * c_.heads;
   SpaceAllocator scr("SCR", h_.scr_words);
   scr_q_words_ = ceil_div(c_.heads * head_dim_, h_.scr_bytes());
-  scr_q_ = 2 * scr.take(tokens * scr_q_words_);
-  scr_scores_ = 2 * scr.take(score_heads * l_->max_tiles);
-  scr_num_ = 2 * scr.take(ceil_div(score_heads * l_->max_tiles * tile_numerators(), 2));
-  scr_planes_ = 2 * scr.take(tokens * c_.heads * planes() * chunks_);
+  const int score_words = query_group_ * l_->max_tiles;  // of a kv head
+  const int num_words = ceil_div(score_words * tile_numerators(), 2);
+  const int plane_words = tokens * c_.heads * planes() * chunks_;
+  const int bank = h_.scr_words / kScrBanks;
+  const bool banked = step && std::max({scr_q_words_, score_words + num_words, plane_words}) <= bank;
+  if (banked) {
+    // What array, softmax unit and vector unit have in work at a time lies in banks of its own.
+    scr_q_ = 2 * scr.take(scr_q_words_);
+    for (const int set : {0, 1}) {
+      scr.move_to((1 + set) * bank);
+      scr_scores_.at(static_cast<size_t>(set)) = 2 * scr.take(score_words);
+      scr_num_.at(static_cast<size_t>(set)) = 2 * scr.take(num_words);
+    }
+    scr.move_to(3 * bank);
+    scr_planes_ = 2 * scr.take(plane_words);
+  } else {
+    scr_q_ = 2 * scr.take(tokens * scr_q_words_);
+    scr_scores_[0] = 2 * scr.take(score_heads * l_->max_tiles);
+    scr_scores_[1] = scr_scores_[0] + 2 * score_words;
+    scr_num_[0] = 2 * scr.take(ceil_div(score_heads * l_->max_tiles * tile_numerators(), 2));
+    scr_num_[1] = scr_num_[0] + score_words * tile_numerators();
+    scr_planes_ = 2 * scr.take(plane_words);
+  }
   if (step) {
-    scr.rewind(0);  // the LM head runs when no attention does
-    scr_head_q_ = 2 * scr.take(ceil_div(head_dims_, h_.scr_bytes()));
+    scr.move_to(0);  // the LM head runs when no attention does
+    const int head_q_words = ceil_div(head_dims_, h_.scr_bytes());
+    scr_head_q_ = 2 * scr.take(head_q_words);
+    if (std::max(head_q_words, 2 * l_->head_piece_tiles) <= bank) scr.move_to(bank);
     scr_head_acc_ = 2 * scr.take(2 * l_->head_piece_tiles);
   }
   scr.check(c_, context);

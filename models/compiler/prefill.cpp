@@ -70,10 +70,10 @@ void Compiler::prefill_attention() {
 
   // Scores of query head h and token i: (h * tokens + i) * max_tiles words; numerators alike.
   const auto scores = [&](int query, int i) {
-    return scr_scores_ + 2 * (query * tokens_ + i) * l_->max_tiles;
+    return scr_scores_[0] + 2 * (query * tokens_ + i) * l_->max_tiles;
   };
   const auto numerators = [&](int query, int i) {
-    return scr_num_ + (query * tokens_ + i) * tile_numerators() * l_->max_tiles;
+    return scr_num_[0] + (query * tokens_ + i) * tile_numerators() * l_->max_tiles;
   };
   const auto array = [&](int item) {
     const int head = item % c_.kv_heads;

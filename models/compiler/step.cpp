@@ -118,7 +118,7 @@ void Compiler::scale_load(int head) {
 void Compiler::kv_compute(int item) {
   Program& p = *p_;
   const auto [head, is_v] = kv_item(item, c_.kv_heads);
-  const int parity = head % 2;
+  const auto set = static_cast<size_t>(head % 2);
   const int batches = query_group_ / batch_heads_;
   const auto batch_mode = static_cast<uint8_t>(log2_exact(batch_heads_) << 3 | (north_ ? kModeNorth : 0));
   const int64_t open_row = 2 * head * l_->tile_rows + (is_v ? l_->tile_rows : 0);
@@ -135,7 +135,7 @@ void Compiler::kv_compute(int item) {
   const auto compute = [&](const Part& part) {
     for (int b = 0; b < batches; ++b) {
       const int query = head * query_group_ + b * batch_heads_;  // first query head
-      const int in_set = parity * query_group_ + b * batch_heads_;
+      const int in_set = b * batch_heads_;
       Instruction in;
       in.opcode = is_v ? Opcode::kPv : Opcode::kQk;
       in.mode = batch_mode;
@@ -149,12 +149,12 @@ void Compiler::kv_compute(int item) {
         count(in, l_->slot_tiles * cols_);
       }
       if (is_v) {
-        in.a0 = a(part.offset, scr_num_ + in_set * tile_numerators() * l_->max_tiles);
+        in.a0 = a(part.offset, scr_num_[set] + in_set * tile_numerators() * l_->max_tiles);
         in.a2 = a(0, scr_planes_ + query * head_planes());
         in.s0 = sc(0, chunks_);
       } else {
         in.a0 = a(0, scr_q_ + query * head_dim_ / (2 * cols_));
-        in.a2 = a(part.offset, scr_scores_ + in_set * 2 * l_->max_tiles);
+        in.a2 = a(part.offset, scr_scores_[set] + in_set * 2 * l_->max_tiles);
         in.s0 = sc(0, head_dim_);
       }
       in.a1 = {r("arr_slot"), 0};
@@ -237,7 +237,6 @@ void Compiler::kv_compute(int item) {
   if (is_v) return;
 
   for (int i = 0; i < query_group_; ++i) {
-    const int in_set = parity * query_group_ + i;
     Instruction semaphores;
     if (i == 0) {
       semaphores.wait0 = s("scores");
@@ -247,8 +246,8 @@ void Compiler::kv_compute(int item) {
       semaphores.sig0 = s("numerators");
       semaphores.sig1 = s("scales_free");
     }
-    softmax(semaphores, head * query_group_ + i, 0, scr_scores_ + in_set * 2 * l_->max_tiles,
-            scr_num_ + in_set * tile_numerators() * l_->max_tiles, {r("kvs_smx"), 0});
+    softmax(semaphores, head * query_group_ + i, 0, scr_scores_[set] + i * 2 * l_->max_tiles,
+            scr_num_[set] + i * tile_numerators() * l_->max_tiles, {r("kvs_smx"), 0});
   }
   if (l_->scale_buffers > 1) {
     p.addi(r("kvs_smx"), r("kvs_smx"), kvs_buffer_);

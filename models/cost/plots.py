@@ -12,8 +12,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-COLOURS = {"array": "#8c8c8c", "hybrid": "#0b6e99", "busy-array": "#d1701e", "dram-bound": "#7a4fa3"}
-MARKERS = {"array": "s", "hybrid": "o", "busy-array": "^", "dram-bound": "D"}
+COLOURS = {"array": "#8c8c8c", "hybrid": "#0b6e99", "busy-array": "#d1701e", "dram-bound": "#7a4fa3", "machine": "#2b8a3e"}
+MARKERS = {"array": "s", "hybrid": "o", "busy-array": "^", "dram-bound": "D", "machine": "*"}
 PARTS = {"projections": "#0b6e99", "attention": "#d1701e", "DRAM": "#7a4fa3"}
 # Models of the panels of a figure, if they were asked for.
 PANELS = ["gpt2-355m", "opt-1.3b", "opt-6.7b", "llama-7b"]
@@ -40,7 +40,9 @@ class Paper:
         data = json.loads(Path(path).read_text())
         self.machine = data["machine"]
         self.titles = data["titles"]
-        self.designs = data["designs"]
+        # The published machine and its baselines; this project's own stands beside them in modes of its own.
+        self.designs = {d: t for d, t in data["designs"].items() if not d.startswith("machine")}
+        self.own = data["designs"].get("machine")
         self.banks = data["banks"]
         self.cells = {(c["mode"], c["design"], c["model"], c["context"]): c for c in data["cells"]}
         self.modes = list(data["banks"])
@@ -49,6 +51,9 @@ class Paper:
 
     def cell(self, mode, design, model, context):
         return self.cells[mode, design, model, context]
+
+    def own_mode(self, mode):
+        return "this-machine" if mode == "as-published" else "this-machine-corrected"
 
     def panels(self):
         chosen = [m for m in PANELS if m in self.models]
@@ -92,6 +97,19 @@ def throughput(paper):
                     markersize=4,
                     linewidth=1.4,
                     label=f"{paper.designs[design]}, {label(mode)}",
+                )
+        if paper.own:
+            for mode, style in zip(paper.modes, ("-", "--")):
+                rates = [paper.cell(paper.own_mode(mode), "machine", model, c)["tokens_per_s"] for c in paper.contexts]
+                axes.plot(
+                    paper.contexts,
+                    rates,
+                    style,
+                    color=COLOURS["machine"],
+                    marker=MARKERS["machine"],
+                    markersize=6,
+                    linewidth=1.4,
+                    label=f"{paper.own}, sizes {label(mode)}",
                 )
         axes.set_yscale("log")
         axes.set_title(paper.titles[model])
@@ -222,10 +240,13 @@ def roofline(paper):
     axes.plot([0.3, 1000], [0.3 * bandwidth, 1000 * bandwidth], color="black", linewidth=0.6, linestyle=":")
     axes.text(950, peak * 0.72, f"1024 MACs, {peak:.1f} GMAC/s", ha="right", fontsize=7)
     axes.text(0.33, 0.33 * bandwidth * 1.6, f"LPDDR5, {bandwidth} GB/s", rotation=38, fontsize=7)
-    for design, title in paper.designs.items():
+    designs = [(mode, design, title) for design, title in paper.designs.items()]
+    if paper.own:
+        designs.append((paper.own_mode(mode), "machine", paper.own))
+    for counted, design, title in designs:
         points = []
         for context in sorted({paper.contexts[0], paper.contexts[-1]}):
-            cell = paper.cell(mode, design, model, context)
+            cell = paper.cell(counted, design, model, context)
             points.append((cell["macs"] / cell["dram_bytes"], cell["gops"], context))
         xs, ys, contexts = zip(*points)
         axes.plot(xs, ys, color=COLOURS.get(design), marker=MARKERS.get(design), linewidth=1, markersize=6, label=title)

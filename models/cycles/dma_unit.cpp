@@ -106,12 +106,10 @@ uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64
     if (array == nullptr) {
       at += kStoreAddress + (words == 0 ? n : w) * kStoreWord + n * kStoreSend - 1;
     } else {
-      // Reads wait for the steps of the array, which reach the group a stage a cycle.
+      // Reads wait for the steps of the array, which read the group a stage a cycle later each.
       at += kStoreAddress;
       for (uint64_t b = 0; b < n; ++b) {
-        for (const Steps& s : *array) {
-          if (at >= s.from + group && at <= s.to + group) at = s.to + group + 1;
-        }
+        for (const Steps& s : *array) at = s.free_at(at, group);
         at += kStoreWord + kStoreSend;
       }
       --at;

@@ -13,7 +13,6 @@ using isa::Opcode;
 using isa::Unit;
 
 constexpr size_t kUnits = 6;
-constexpr size_t kPending = 7;         // softmaxes that a later instruction of the array may still disturb
 constexpr size_t kInFlight = 8;        // sched_pkg::InFlightDepth
 constexpr uint64_t kOperandStage = 1;  // sched_core -> operand_stage, which pushes
 constexpr uint64_t kQueue = 1;         // fifo of unit_queue
@@ -45,13 +44,6 @@ class Semaphores {
     granted_[grant_] = wanted;
     grant_ = (grant_ + 1) % granted_.size();
     return wanted;
-  }
-  // Moves tokens that an instruction gave last.
-  void delay(uint8_t semaphore, uint64_t from, uint64_t to) {
-    if (semaphore == 0) return;
-    for (uint64_t& t : tokens_[semaphore].at) {
-      if (t == from + kGiven) t = to + kGiven;
-    }
   }
 
  private:
@@ -137,14 +129,6 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
   const auto channel_bytes = static_cast<uint64_t>(hardware.channel_bytes);
 
   uint64_t idle_from = 0;  // nothing in flight anywhere
-  // Instructions of SMX may still be held up by the array, whose instructions come behind them in the
-  // program.
-  struct Softmax {
-    Record record;
-    uint64_t start = 0;
-    std::array<uint8_t, 2> gives{};
-  };
-  std::vector<Softmax> softmax;
   const auto count_busy = [&](const Record& record) {
     const auto u = static_cast<size_t>(record.unit);
     const uint64_t from = std::max(record.span.taken, busy_to[u]);
@@ -152,25 +136,6 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
     busy_to[u] = std::max(busy_to[u], record.span.done);
     idle_from = std::max(idle_from, record.span.done + kAllIdle);
     if (options.on_record) options.on_record(record);
-  };
-  const auto settle_softmax = [&](size_t keep) {
-    while (softmax.size() > keep) {
-      queues[static_cast<size_t>(Unit::kSmx)].done.add(softmax.front().record.span.done + 1);
-      count_busy(softmax.front().record);
-      softmax.erase(softmax.begin());
-    }
-  };
-  const auto disturb_softmax = [&](const ArrayReads& reads) {
-    uint64_t before = 0;
-    for (Softmax& s : softmax) {
-      const uint64_t done = s.record.span.done;
-      const uint64_t start = std::max(s.start, before);
-      before = SoftmaxUnit::disturbed(reads, start, done + (start - s.start));
-      s.start = start;
-      s.record.span.done = before;
-      for (const uint8_t semaphore : s.gives) semaphores.delay(semaphore, done, before);
-    }
-    if (!softmax.empty()) smx.move(softmax.back().start, before);
   };
 
   uint64_t pushed = 0;  // the operand stage is free again
@@ -183,7 +148,6 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
     ++result.instructions;
     uint64_t issued = decoded;
     if (unit == Unit::kSched) {
-      if (in.opcode == Opcode::kSync || in.opcode == Opcode::kHalt) settle_softmax(0);
       if (in.opcode == Opcode::kSync || in.opcode == Opcode::kHalt) issued = std::max(issued, idle_from);
       if (in.opcode == Opcode::kWait || in.opcode == Opcode::kCsrw || in.opcode == Opcode::kArgmax) {
         if (in.wait0 != 0) issued = semaphores.take(in.wait0, 0, issued, index);
@@ -229,10 +193,8 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
         break;
       case Unit::kArr:
         record.span = arr.run(record.command, presented);
-        disturb_softmax(arr.reads());
         break;
       case Unit::kSmx:
-        settle_softmax(kPending - 1);
         record.span = smx.run(record.command, presented);
         break;
       default:
@@ -243,12 +205,8 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
     queue.accepted.add(span.taken + kQueuePopped);
     semaphores.give(in.sig0, span.done);
     semaphores.give(in.sig1, span.done);
-    if (unit == Unit::kSmx) {
-      softmax.push_back({record, smx.start(), {in.sig0, in.sig1}});
-    } else {
-      queue.done.add(span.done + 1);
-      count_busy(record);
-    }
+    queue.done.add(span.done + 1);
+    count_busy(record);
     if (index == options.mark) {
       result.marks.push_back(span.done);
       result.busy_at_marks.push_back(result.busy);

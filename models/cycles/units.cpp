@@ -92,9 +92,26 @@ Span PimUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   return {taken, done_};
 }
 
-void ArrayUnit::note_steps(uint64_t from, uint64_t to) {
+uint64_t Steps::free_at(uint64_t at, uint64_t group) const {
+  if (at >= stop && at < stop + stopped) return at;
+  const bool before = at < stop;
+  const uint64_t stood = before ? 0 : stopped;
+  const uint64_t tile = group % fold_tiles;
+  const uint64_t begin = from + (tile << lg_heads);  // did the stages never stand still
+  uint64_t step = at - stood;
+  if (step < begin) return at;
+  for (uint64_t fold = (step - begin) / fold_steps; fold < folds; ++fold) {
+    const bool reads =
+        fold % (uint64_t{1} << lg_heads) == group / fold_tiles && (fold + 1 < folds || tile < tail);
+    if (!reads) break;
+    step = begin + (fold + 1) * fold_steps;
+  }
+  return before && stopped != 0 ? std::min(step, stop) : step + stood;
+}
+
+void ArrayUnit::note_steps(const Steps& steps) {
   constexpr size_t kKept = 32;
-  steps_.push_back({from, to});
+  steps_.push_back(steps);
   if (steps_.size() > kKept) steps_.pop_front();
 }
 
@@ -124,27 +141,24 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const uint64_t folds = ceil_div(tiles, fold_tiles);
   const uint64_t tail = (tiles - 1) % fold_tiles + 1;
   const uint64_t used = folds > 1 ? fold_tiles : tail;
-  reads_ = {};
   uint64_t pop = 0;
   uint64_t last_stage = 0;
   if (!pv && !north) {
     // A clearing step, then folds without a gap; operand A of the first is two cycles behind.
     const uint64_t first = std::max(step + 1, taken + kArrLoad);
-    uint64_t end = first + folds * (c.s0 / banks) - 1;
+    // The sums of PV are read before those of the first fold come.
+    const uint64_t fold_steps = c.s0 / banks;
+    const uint64_t stop = first + fold_steps - 1;
+    const uint64_t stopped = emit_free_ > stop ? emit_free_ - stop : 0;
+    uint64_t end = stop + stopped + (folds - 1) * fold_steps;
     // Two slots of operand A: a half word comes when the one before the last is free in all stages. Only a
     // short block at the end of the dims does not cover that.
     const uint64_t short_dims = c.s0 % (2 * cols);
     if (short_dims != 0 && c.s0 > 4 * cols && short_dims / banks < groups + kArrReload) {
       end += (folds - 1) * (groups + kArrReload - short_dims / banks);
     }
-    note_steps(first, end);
-    end = std::max(end, emit_free_);
+    note_steps({first, fold_steps, folds, fold_tiles, tail, lg_heads, stop, stopped});
     last_stage = (tail << lg_heads) - 1;
-    const uint64_t blocks = ceil_div(c.s0, 2 * cols);
-    reads_.from = std::max(taken + kArrRing, ends_[count_ % ends_.size()] + 1);
-    reads_.burst = heads;
-    reads_.period = blocks <= 2 ? heads : std::max(heads, 2 * cols / banks);
-    reads_.to = blocks <= 2 ? reads_.from + blocks * heads : end;
     step_free_ = end + 1;
     pop = end + last_stage + 2;
     done_ = end + last_stage + kArrDrain;
@@ -174,8 +188,9 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     uint64_t end = 0;
     for (uint64_t s = 0; s < sweeps; ++s) {
       const uint64_t first = s == 0 ? std::max(step + 1, taken + kArrLoad) : step + 1;
-      note_steps(first, first + steps - 1);
-      end = std::max(first + steps - 1, emit_free_);
+      const uint64_t stop = first + steps - 1;
+      end = std::max(stop, emit_free_);
+      note_steps({first, steps / folds, folds, fold_tiles, tail, lg_heads, stop, end - stop});
       step = end + 1;
       uint64_t emitted = 0;
       if (accumulate) {
@@ -186,19 +201,12 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
       }
       emit_free_ = emitted + 1;
     }
-    const bool kept = folds <= 2;
-    reads_.from = std::max(taken + kArrRing, ends_[count_ % ends_.size()] + 1);
-    reads_.burst = used << lg_heads;
-    reads_.period = (cols / banks) * chunks;
-    reads_.to = kept ? reads_.from + folds * reads_.burst : end;
-    if (kept) reads_.period = reads_.burst;
     last_stage = stages - 1;
     step_free_ = end + 1;
     pop = emit_free_ - 1;
     done_ = pop + kArrEmitted;
   }
   chain_free_ = step_free_ + (north ? static_cast<uint64_t>(rows) : groups);
-  ends_[count_ % ends_.size()] = step_free_ - 1;
   popped_[count_ % popped_.size()] = pop;
   ++count_;
   return {taken, done_};
@@ -219,22 +227,10 @@ Span SoftmaxUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const bool held = near(c.s0, s0_) || (c.s1 >= s0_ && c.s1 < s0_ + kRecordWords);
   const uint64_t start = std::max(std::max(taken, held ? done_ : 0) + record + kSmxHead, done_);
   s0_ = c.s0;
-  accept_ = start_ = start;
+  accept_ = start;
   const uint64_t beats = 2 * ceil_div(c.count, static_cast<uint64_t>(h_.array_cols));
   done_ = start + (scan ? beats + kSmxScan : consmax ? beats + kSmxConsmax : 2 * beats + kSmxExact);
   return {taken, done_};
-}
-
-uint64_t SoftmaxUnit::disturbed(const ArrayReads& reads, uint64_t start, uint64_t done) {
-  const uint64_t from = std::max(reads.from, start);
-  if (reads.burst == 0 || from >= done || reads.to <= from) return done;
-  // A read that is refused costs its cycle. Cycles of progress left over in a period, at least one:
-  const uint64_t lost = reads.burst;
-  const uint64_t left = done - from;
-  const uint64_t offered = (reads.to - from + reads.period - 1) / reads.period;
-  const uint64_t gain = reads.period - lost;
-  const uint64_t periods = gain == 0 ? offered : std::min(offered, (left + gain - 1) / gain);
-  return done + periods * lost;
 }
 
 }  // namespace pimllm::cycles

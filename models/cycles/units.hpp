@@ -25,18 +25,20 @@ struct Timing {
   int rows_per_conversion = 128;
 };
 
-// Reads of operand A by the array: in folds of `burst` reads, one a cycle, `period` cycles from fold to fold.
-struct ArrayReads {
-  uint64_t from = 0;
-  uint64_t to = 0;  // behind the last fold
-  uint64_t burst = 0;
-  uint64_t period = 1;
-};
-
-// Cycles in which the array's stage 0 takes steps: a bank group that it reads is not the DMA's.
+// A sweep of the array: folds of `fold_steps` steps. Tile t of a fold of `fold_tiles` is read by stage t <<
+// lg_heads, a stage later each; with several heads the folds take the bank groups in turn.
 struct Steps {
-  uint64_t from = 0;
-  uint64_t to = 0;
+  uint64_t from = 0;  // first step of stage 0
+  uint64_t fold_steps = 1;
+  uint64_t folds = 0;
+  uint64_t fold_tiles = 1;
+  uint64_t tail = 1;  // tiles of the last fold
+  uint64_t lg_heads = 0;
+  uint64_t stop = 0;     // all stages stand still from this cycle,
+  uint64_t stopped = 0;  // for so many
+
+  // The first cycle, not before `at`, in which this sweep does not read the bank group.
+  uint64_t free_at(uint64_t at, uint64_t group) const;
 };
 using StepHistory = std::deque<Steps>;
 
@@ -74,21 +76,18 @@ class ArrayUnit {
  public:
   explicit ArrayUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
-  const ArrayReads& reads() const { return reads_; }   // of the last command
   const StepHistory& steps() const { return steps_; }  // of the last sweeps
 
  private:
   HardwareParameters h_;
-  void note_steps(uint64_t from, uint64_t to);
+  void note_steps(const Steps& steps);
 
-  ArrayReads reads_;
   StepHistory steps_;
   uint64_t step_free_ = 0;   // the sequencer is at its next instruction
   uint64_t chain_free_ = 0;  // no step in any stage
   uint64_t emit_free_ = 0;   // PV sums of the last sweep are taken
   uint64_t write_free_ = 0;  // of accumulating words
   uint64_t done_ = 0;
-  std::array<uint64_t, 2> ends_{};    // last steps of the last two commands: a slot of operand A each
   std::array<uint64_t, 4> popped_{};  // by drain: entries of the ring
   size_t count_ = 0;
   int feed_ = -1;  // north and multicast of the steps in the chain
@@ -98,19 +97,9 @@ class SoftmaxUnit {
  public:
   explicit SoftmaxUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
-  uint64_t start() const { return start_; }  // of the last command
-  // The array has the scratchpad's port first: when a command that starts and would be done is done in spite
-  // of its reads.
-  static uint64_t disturbed(const ArrayReads& reads, uint64_t start, uint64_t done);
-  // The last command starts and is done later.
-  void move(uint64_t start, uint64_t done) {
-    start_ = accept_ = start;
-    done_ = done;
-  }
 
  private:
   HardwareParameters h_;
-  uint64_t start_ = 0;               // of the last command
   uint64_t s0_ = ~uint64_t{0} >> 1;  // its head record
   uint64_t accept_ = 0;              // the next command's place is free
   uint64_t done_ = 0;

@@ -1,8 +1,7 @@
 // The banked scratchpad: all memories of the machine (docs/architecture.md, "Address spaces", "Memory ports").
 //
-// ACT, SCR, KVS and SCL are each one RAM behind two fixed-priority arbiters, one for reads and one for writes; priority
-// falls in the order in which the requesters are listed. A grant comes in the cycle of the request, read data in the
-// cycle after the grant. A requester below another may starve while that one asks in every cycle.
+// ACT, SCR, KVS and SCL are each a space_ram; priority falls in the order in which the requesters are listed. A grant
+// comes in the cycle of the request, read data in the cycle after the grant.
 // KV is ArrayRows banks in Groups groups. Reads of the array are always served; a DMA read takes all banks of a group and
 // waits while the array reads one of them. A bank is written by the vector unit's append port, which always wins, or by
 // the one DMA channel that serves its group.
@@ -195,224 +194,133 @@ module scratchpad #(
     output logic [MemChannels-1:0]                  dkv_wr_gnt_o
 );
 
-  // ACT: reads VEC > PIM > DMA, writes VEC > PIM > DMA.
-  logic act_rd_en, act_wr_en;
-  logic [ActAddrWidth-1:0] act_rd_addr, act_wr_addr;
-  logic [8*ActBytes-1:0] act_rd_data, act_wr_data;
-  logic [ActBytes-1:0] act_wr_be;
+  // ACT: VEC > PIM > DMA.
+  logic [ActAddrWidth-1:0] act_rd_addr[3], act_wr_addr[3];
+  logic [8*ActBytes-1:0] act_rd_data[3], act_wr_data[3];
+  logic [ActBytes-1:0] act_wr_be[3];
 
-  assign vec_act_rd_gnt_o = vec_act_rd_req_i;
-  assign pim_act_rd_gnt_o = pim_act_rd_req_i && !vec_act_rd_req_i;
-  assign dma_act_rd_gnt_o = dma_act_rd_req_i && !(vec_act_rd_req_i || pim_act_rd_req_i);
-  assign vec_act_wr_gnt_o = vec_act_wr_req_i;
-  assign pim_act_wr_gnt_o = pim_act_wr_req_i && !vec_act_wr_req_i;
-  assign dma_act_wr_gnt_o = dma_act_wr_req_i && !(vec_act_wr_req_i || pim_act_wr_req_i);
-  assign act_rd_en = vec_act_rd_req_i || pim_act_rd_req_i || dma_act_rd_req_i;
-  assign act_wr_en = vec_act_wr_req_i || pim_act_wr_req_i || dma_act_wr_req_i;
-  assign vec_act_rd_data_o = act_rd_data;
-  assign pim_act_rd_data_o = act_rd_data;
-  assign dma_act_rd_data_o = act_rd_data;
+  assign act_rd_addr = '{vec_act_rd_addr_i, pim_act_rd_addr_i, dma_act_rd_addr_i};
+  assign act_wr_addr = '{vec_act_wr_addr_i, pim_act_wr_addr_i, dma_act_wr_addr_i};
+  assign act_wr_data = '{vec_act_wr_data_i, pim_act_wr_data_i, dma_act_wr_data_i};
+  assign act_wr_be = '{vec_act_wr_be_i, pim_act_wr_be_i, dma_act_wr_be_i};
+  assign vec_act_rd_data_o = act_rd_data[0];
+  assign pim_act_rd_data_o = act_rd_data[1];
+  assign dma_act_rd_data_o = act_rd_data[2];
 
-  always_comb begin
-    if (vec_act_rd_req_i) begin
-      act_rd_addr = vec_act_rd_addr_i;
-    end else if (pim_act_rd_req_i) begin
-      act_rd_addr = pim_act_rd_addr_i;
-    end else begin
-      act_rd_addr = dma_act_rd_addr_i;
-    end
-    if (vec_act_wr_req_i) begin
-      act_wr_addr = vec_act_wr_addr_i;
-      act_wr_data = vec_act_wr_data_i;
-      act_wr_be = vec_act_wr_be_i;
-    end else if (pim_act_wr_req_i) begin
-      act_wr_addr = pim_act_wr_addr_i;
-      act_wr_data = pim_act_wr_data_i;
-      act_wr_be = pim_act_wr_be_i;
-    end else begin
-      act_wr_addr = dma_act_wr_addr_i;
-      act_wr_data = dma_act_wr_data_i;
-      act_wr_be = dma_act_wr_be_i;
-    end
-  end
-
-  ram_1r1w #(
-      .Depth(ActWords),
-      .Width(8 * ActBytes)
+  space_ram #(
+      .Words(ActWords),
+      .Bytes(ActBytes),
+      .Readers(3),
+      .Writers(3)
   ) u_act (
       .clk_i,
-      .rd_en_i(act_rd_en),
+      .rst_ni,
+      .rd_req_i({dma_act_rd_req_i, pim_act_rd_req_i, vec_act_rd_req_i}),
       .rd_addr_i(act_rd_addr),
+      .rd_gnt_o({dma_act_rd_gnt_o, pim_act_rd_gnt_o, vec_act_rd_gnt_o}),
       .rd_data_o(act_rd_data),
-      .wr_en_i(act_wr_en),
+      .wr_req_i({dma_act_wr_req_i, pim_act_wr_req_i, vec_act_wr_req_i}),
       .wr_addr_i(act_wr_addr),
       .wr_data_i(act_wr_data),
-      .wr_be_i(act_wr_be)
+      .wr_be_i(act_wr_be),
+      .wr_gnt_o({dma_act_wr_gnt_o, pim_act_wr_gnt_o, vec_act_wr_gnt_o})
   );
 
-  // SCR: reads ARR > SMX > VEC > DMA, writes ARR > SMX > VEC > DMA.
-  logic scr_rd_en, scr_wr_en;
-  logic [ScrAddrWidth-1:0] scr_rd_addr, scr_wr_addr;
-  logic [8*ScrBytes-1:0] scr_rd_data, scr_wr_data;
-  logic [ScrBytes-1:0] scr_wr_be;
+  // SCR: ARR > SMX > VEC > DMA. In banks, so that the array's scores, the softmax unit's and the joined sums do not meet.
+  logic [ScrAddrWidth-1:0] scr_rd_addr[4], scr_wr_addr[4];
+  logic [8*ScrBytes-1:0] scr_rd_data[4], scr_wr_data[4];
+  logic [ScrBytes-1:0] scr_wr_be[4];
 
-  assign arr_scr_rd_gnt_o = arr_scr_rd_req_i;
-  assign smx_scr_rd_gnt_o = smx_scr_rd_req_i && !arr_scr_rd_req_i;
-  assign vec_scr_rd_gnt_o = vec_scr_rd_req_i && !(arr_scr_rd_req_i || smx_scr_rd_req_i);
-  assign dma_scr_rd_gnt_o = dma_scr_rd_req_i && !(arr_scr_rd_req_i || smx_scr_rd_req_i || vec_scr_rd_req_i);
-  assign arr_scr_wr_gnt_o = arr_scr_wr_req_i;
-  assign smx_scr_wr_gnt_o = smx_scr_wr_req_i && !arr_scr_wr_req_i;
-  assign vec_scr_wr_gnt_o = vec_scr_wr_req_i && !(arr_scr_wr_req_i || smx_scr_wr_req_i);
-  assign dma_scr_wr_gnt_o = dma_scr_wr_req_i && !(arr_scr_wr_req_i || smx_scr_wr_req_i || vec_scr_wr_req_i);
-  assign scr_rd_en = arr_scr_rd_req_i || smx_scr_rd_req_i || vec_scr_rd_req_i || dma_scr_rd_req_i;
-  assign scr_wr_en = arr_scr_wr_req_i || smx_scr_wr_req_i || vec_scr_wr_req_i || dma_scr_wr_req_i;
-  assign arr_scr_rd_data_o = scr_rd_data;
-  assign smx_scr_rd_data_o = scr_rd_data;
-  assign vec_scr_rd_data_o = scr_rd_data;
-  assign dma_scr_rd_data_o = scr_rd_data;
+  assign scr_rd_addr = '{arr_scr_rd_addr_i, smx_scr_rd_addr_i, vec_scr_rd_addr_i, dma_scr_rd_addr_i};
+  assign scr_wr_addr = '{arr_scr_wr_addr_i, smx_scr_wr_addr_i, vec_scr_wr_addr_i, dma_scr_wr_addr_i};
+  assign scr_wr_data = '{arr_scr_wr_data_i, smx_scr_wr_data_i, vec_scr_wr_data_i, dma_scr_wr_data_i};
+  assign scr_wr_be = '{arr_scr_wr_be_i, smx_scr_wr_be_i, vec_scr_wr_be_i, dma_scr_wr_be_i};
+  assign arr_scr_rd_data_o = scr_rd_data[0];
+  assign smx_scr_rd_data_o = scr_rd_data[1];
+  assign vec_scr_rd_data_o = scr_rd_data[2];
+  assign dma_scr_rd_data_o = scr_rd_data[3];
 
-  always_comb begin
-    if (arr_scr_rd_req_i) begin
-      scr_rd_addr = arr_scr_rd_addr_i;
-    end else if (smx_scr_rd_req_i) begin
-      scr_rd_addr = smx_scr_rd_addr_i;
-    end else if (vec_scr_rd_req_i) begin
-      scr_rd_addr = vec_scr_rd_addr_i;
-    end else begin
-      scr_rd_addr = dma_scr_rd_addr_i;
-    end
-    if (arr_scr_wr_req_i) begin
-      scr_wr_addr = arr_scr_wr_addr_i;
-      scr_wr_data = arr_scr_wr_data_i;
-      scr_wr_be = arr_scr_wr_be_i;
-    end else if (smx_scr_wr_req_i) begin
-      scr_wr_addr = smx_scr_wr_addr_i;
-      scr_wr_data = smx_scr_wr_data_i;
-      scr_wr_be = smx_scr_wr_be_i;
-    end else if (vec_scr_wr_req_i) begin
-      scr_wr_addr = vec_scr_wr_addr_i;
-      scr_wr_data = vec_scr_wr_data_i;
-      scr_wr_be = vec_scr_wr_be_i;
-    end else begin
-      scr_wr_addr = dma_scr_wr_addr_i;
-      scr_wr_data = dma_scr_wr_data_i;
-      scr_wr_be = dma_scr_wr_be_i;
-    end
-  end
-
-  ram_1r1w #(
-      .Depth(ScrWords),
-      .Width(8 * ScrBytes)
+  space_ram #(
+      .Words(ScrWords),
+      .Bytes(ScrBytes),
+      .Banks(pimllm_pkg::ScrBanks),
+      .Readers(4),
+      .Writers(4)
   ) u_scr (
       .clk_i,
-      .rd_en_i(scr_rd_en),
+      .rst_ni,
+      .rd_req_i({dma_scr_rd_req_i, vec_scr_rd_req_i, smx_scr_rd_req_i, arr_scr_rd_req_i}),
       .rd_addr_i(scr_rd_addr),
+      .rd_gnt_o({dma_scr_rd_gnt_o, vec_scr_rd_gnt_o, smx_scr_rd_gnt_o, arr_scr_rd_gnt_o}),
       .rd_data_o(scr_rd_data),
-      .wr_en_i(scr_wr_en),
+      .wr_req_i({dma_scr_wr_req_i, vec_scr_wr_req_i, smx_scr_wr_req_i, arr_scr_wr_req_i}),
       .wr_addr_i(scr_wr_addr),
       .wr_data_i(scr_wr_data),
-      .wr_be_i(scr_wr_be)
+      .wr_be_i(scr_wr_be),
+      .wr_gnt_o({dma_scr_wr_gnt_o, vec_scr_wr_gnt_o, smx_scr_wr_gnt_o, arr_scr_wr_gnt_o})
   );
 
   // KVS: reads SMX > DMA, writes VEC > DMA.
-  logic kvs_rd_en, kvs_wr_en;
-  logic [KvsAddrWidth-1:0] kvs_rd_addr, kvs_wr_addr;
-  logic [8*KvsBytes-1:0] kvs_rd_data, kvs_wr_data;
-  logic [KvsBytes-1:0] kvs_wr_be;
+  logic [KvsAddrWidth-1:0] kvs_rd_addr[2], kvs_wr_addr[2];
+  logic [8*KvsBytes-1:0] kvs_rd_data[2], kvs_wr_data[2];
+  logic [KvsBytes-1:0] kvs_wr_be[2];
 
-  assign smx_kvs_rd_gnt_o = smx_kvs_rd_req_i;
-  assign dma_kvs_rd_gnt_o = dma_kvs_rd_req_i && !smx_kvs_rd_req_i;
-  assign vec_kvs_wr_gnt_o = vec_kvs_wr_req_i;
-  assign dma_kvs_wr_gnt_o = dma_kvs_wr_req_i && !vec_kvs_wr_req_i;
-  assign kvs_rd_en = smx_kvs_rd_req_i || dma_kvs_rd_req_i;
-  assign kvs_wr_en = vec_kvs_wr_req_i || dma_kvs_wr_req_i;
-  assign smx_kvs_rd_data_o = kvs_rd_data;
-  assign dma_kvs_rd_data_o = kvs_rd_data;
+  assign kvs_rd_addr = '{smx_kvs_rd_addr_i, dma_kvs_rd_addr_i};
+  assign kvs_wr_addr = '{vec_kvs_wr_addr_i, dma_kvs_wr_addr_i};
+  assign kvs_wr_data = '{vec_kvs_wr_data_i, dma_kvs_wr_data_i};
+  assign kvs_wr_be = '{vec_kvs_wr_be_i, dma_kvs_wr_be_i};
+  assign smx_kvs_rd_data_o = kvs_rd_data[0];
+  assign dma_kvs_rd_data_o = kvs_rd_data[1];
 
-  always_comb begin
-    if (smx_kvs_rd_req_i) begin
-      kvs_rd_addr = smx_kvs_rd_addr_i;
-    end else begin
-      kvs_rd_addr = dma_kvs_rd_addr_i;
-    end
-    if (vec_kvs_wr_req_i) begin
-      kvs_wr_addr = vec_kvs_wr_addr_i;
-      kvs_wr_data = vec_kvs_wr_data_i;
-      kvs_wr_be = vec_kvs_wr_be_i;
-    end else begin
-      kvs_wr_addr = dma_kvs_wr_addr_i;
-      kvs_wr_data = dma_kvs_wr_data_i;
-      kvs_wr_be = dma_kvs_wr_be_i;
-    end
-  end
-
-  ram_1r1w #(
-      .Depth(KvsWords),
-      .Width(8 * KvsBytes)
+  space_ram #(
+      .Words(KvsWords),
+      .Bytes(KvsBytes),
+      .Readers(2),
+      .Writers(2)
   ) u_kvs (
       .clk_i,
-      .rd_en_i(kvs_rd_en),
+      .rst_ni,
+      .rd_req_i({dma_kvs_rd_req_i, smx_kvs_rd_req_i}),
       .rd_addr_i(kvs_rd_addr),
+      .rd_gnt_o({dma_kvs_rd_gnt_o, smx_kvs_rd_gnt_o}),
       .rd_data_o(kvs_rd_data),
-      .wr_en_i(kvs_wr_en),
+      .wr_req_i({dma_kvs_wr_req_i, vec_kvs_wr_req_i}),
       .wr_addr_i(kvs_wr_addr),
       .wr_data_i(kvs_wr_data),
-      .wr_be_i(kvs_wr_be)
+      .wr_be_i(kvs_wr_be),
+      .wr_gnt_o({dma_kvs_wr_gnt_o, vec_kvs_wr_gnt_o})
   );
 
-  // SCL: reads SMX > VEC > DMA, writes SMX > VEC > DMA.
-  logic scl_rd_en, scl_wr_en;
-  logic [SclAddrWidth-1:0] scl_rd_addr, scl_wr_addr;
-  logic [8*SclBytes-1:0] scl_rd_data, scl_wr_data;
-  logic [SclBytes-1:0] scl_wr_be;
+  // SCL: SMX > VEC > DMA.
+  logic [SclAddrWidth-1:0] scl_rd_addr[3], scl_wr_addr[3];
+  logic [8*SclBytes-1:0] scl_rd_data[3], scl_wr_data[3];
+  logic [SclBytes-1:0] scl_wr_be[3];
 
-  assign smx_scl_rd_gnt_o = smx_scl_rd_req_i;
-  assign vec_scl_rd_gnt_o = vec_scl_rd_req_i && !smx_scl_rd_req_i;
-  assign dma_scl_rd_gnt_o = dma_scl_rd_req_i && !(smx_scl_rd_req_i || vec_scl_rd_req_i);
-  assign smx_scl_wr_gnt_o = smx_scl_wr_req_i;
-  assign vec_scl_wr_gnt_o = vec_scl_wr_req_i && !smx_scl_wr_req_i;
-  assign dma_scl_wr_gnt_o = dma_scl_wr_req_i && !(smx_scl_wr_req_i || vec_scl_wr_req_i);
-  assign scl_rd_en = smx_scl_rd_req_i || vec_scl_rd_req_i || dma_scl_rd_req_i;
-  assign scl_wr_en = smx_scl_wr_req_i || vec_scl_wr_req_i || dma_scl_wr_req_i;
-  assign smx_scl_rd_data_o = scl_rd_data;
-  assign vec_scl_rd_data_o = scl_rd_data;
-  assign dma_scl_rd_data_o = scl_rd_data;
+  assign scl_rd_addr = '{smx_scl_rd_addr_i, vec_scl_rd_addr_i, dma_scl_rd_addr_i};
+  assign scl_wr_addr = '{smx_scl_wr_addr_i, vec_scl_wr_addr_i, dma_scl_wr_addr_i};
+  assign scl_wr_data = '{smx_scl_wr_data_i, vec_scl_wr_data_i, dma_scl_wr_data_i};
+  assign scl_wr_be = '{smx_scl_wr_be_i, vec_scl_wr_be_i, dma_scl_wr_be_i};
+  assign smx_scl_rd_data_o = scl_rd_data[0];
+  assign vec_scl_rd_data_o = scl_rd_data[1];
+  assign dma_scl_rd_data_o = scl_rd_data[2];
 
-  always_comb begin
-    if (smx_scl_rd_req_i) begin
-      scl_rd_addr = smx_scl_rd_addr_i;
-    end else if (vec_scl_rd_req_i) begin
-      scl_rd_addr = vec_scl_rd_addr_i;
-    end else begin
-      scl_rd_addr = dma_scl_rd_addr_i;
-    end
-    if (smx_scl_wr_req_i) begin
-      scl_wr_addr = smx_scl_wr_addr_i;
-      scl_wr_data = smx_scl_wr_data_i;
-      scl_wr_be = smx_scl_wr_be_i;
-    end else if (vec_scl_wr_req_i) begin
-      scl_wr_addr = vec_scl_wr_addr_i;
-      scl_wr_data = vec_scl_wr_data_i;
-      scl_wr_be = vec_scl_wr_be_i;
-    end else begin
-      scl_wr_addr = dma_scl_wr_addr_i;
-      scl_wr_data = dma_scl_wr_data_i;
-      scl_wr_be = dma_scl_wr_be_i;
-    end
-  end
-
-  ram_1r1w #(
-      .Depth(SclWords),
-      .Width(8 * SclBytes)
+  space_ram #(
+      .Words(SclWords),
+      .Bytes(SclBytes),
+      .Readers(3),
+      .Writers(3)
   ) u_scl (
       .clk_i,
-      .rd_en_i(scl_rd_en),
+      .rst_ni,
+      .rd_req_i({dma_scl_rd_req_i, vec_scl_rd_req_i, smx_scl_rd_req_i}),
       .rd_addr_i(scl_rd_addr),
+      .rd_gnt_o({dma_scl_rd_gnt_o, vec_scl_rd_gnt_o, smx_scl_rd_gnt_o}),
       .rd_data_o(scl_rd_data),
-      .wr_en_i(scl_wr_en),
+      .wr_req_i({dma_scl_wr_req_i, vec_scl_wr_req_i, smx_scl_wr_req_i}),
       .wr_addr_i(scl_wr_addr),
       .wr_data_i(scl_wr_data),
-      .wr_be_i(scl_wr_be)
+      .wr_be_i(scl_wr_be),
+      .wr_gnt_o({dma_scl_wr_gnt_o, vec_scl_wr_gnt_o, smx_scl_wr_gnt_o})
   );
 
   // KV.
@@ -477,22 +385,9 @@ module scratchpad #(
     `ASSERT(ArrayReadsUndisturbed, !(dkv_read && group_read[g]))
   end
 
-  `ASSERT(ActOneRead, $onehot0({vec_act_rd_gnt_o, pim_act_rd_gnt_o, dma_act_rd_gnt_o}))
-  `ASSERT(ActOneWrite, $onehot0({vec_act_wr_gnt_o, pim_act_wr_gnt_o, dma_act_wr_gnt_o}))
-  `ASSERT(ScrOneRead, $onehot0({arr_scr_rd_gnt_o, smx_scr_rd_gnt_o, vec_scr_rd_gnt_o, dma_scr_rd_gnt_o}))
-  `ASSERT(ScrOneWrite, $onehot0({arr_scr_wr_gnt_o, smx_scr_wr_gnt_o, vec_scr_wr_gnt_o, dma_scr_wr_gnt_o}))
-  `ASSERT(KvsOneRead, $onehot0({smx_kvs_rd_gnt_o, dma_kvs_rd_gnt_o}))
-  `ASSERT(KvsOneWrite, $onehot0({vec_kvs_wr_gnt_o, dma_kvs_wr_gnt_o}))
-  `ASSERT(SclOneRead, $onehot0({smx_scl_rd_gnt_o, vec_scl_rd_gnt_o, dma_scl_rd_gnt_o}))
-  `ASSERT(SclOneWrite, $onehot0({smx_scl_wr_gnt_o, vec_scl_wr_gnt_o, dma_scl_wr_gnt_o}))
   `ASSERT(AppendGroupInRange, !kva_req_i || 32'(kva_group_i) < Groups)
   `ASSERT(ReadGroupInRange, !dkv_rd_req_i || 32'(dkv_rd_group_i) < Groups)
 
-  // Power-of-two sizes make every address of a port an address of its space.
-  `ASSERT_INIT(ActPowerOfTwo, ActWords == 1 << ActAddrWidth && ActWords > 1)
-  `ASSERT_INIT(ScrPowerOfTwo, ScrWords == 1 << ScrAddrWidth && ScrWords > 1)
-  `ASSERT_INIT(KvsPowerOfTwo, KvsWords == 1 << KvsAddrWidth && KvsWords > 1)
-  `ASSERT_INIT(SclPowerOfTwo, SclWords == 1 << SclAddrWidth && SclWords > 1)
   `ASSERT_INIT(KvPowerOfTwo, KvRows == 1 << KvAddrWidth && KvRows > 1)
   `ASSERT_INIT(BeatFillsBanks, ChannelBytes % ArrayCols == 0 && GroupBanks > 0)
   `ASSERT_INIT(RowsFillGroups, ArrayRows % GroupBanks == 0)

@@ -14,7 +14,10 @@ expect 0 "+70.59 %" paper --model gpt2-355m --context 4096 --json "$folder/paper
 expect 0 "-17.44 %" paper --as-published --quirk attention_energy_once=off --model gpt2-355m --context 4096
 expect 0 "bitnet-2b4t" paper --corrected --model bitnet-2b4t
 grep -q '"tokens_per_s"' "$folder/paper.json"
-[[ $(wc -l <"$folder/paper.csv") == 9 ]]
+[[ $(wc -l <"$folder/paper.csv") == 13 ]]
+expect 0 "cells at 10x or more" paper --this-machine --model gpt2-124m,bitnet-2b4t --context 128,4096
+expect 2 "expected a context of at most 65535" paper --this-machine --model gpt2-124m --context 70000
+expect 2 "needs --as-published or --corrected" paper --this-machine --plots "$folder/none"
 expect 2 'model "gpt5": unknown' paper --model gpt5
 expect 2 "--context: expected 1" paper --context 0
 expect 2 "--context: expected 1" paper --context -5

@@ -1,4 +1,5 @@
-// pimllm paper: the published figures, as published and corrected, side by side; checks, tables and figures.
+// pimllm paper: the published figures, as published and corrected, and this machine side by side; checks,
+// tables and figures.
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 #include "golden/error.hpp"
 #include "models/cost/reference_check.hpp"
 #include "models/cost/reproduction.hpp"
-#include "models/cost/table.hpp"
+#include "models/cost/this_machine.hpp"
 #include "models/io/atomic_file.hpp"
 #include "sim/cli/commands.hpp"
 #include "sim/cli/console.hpp"
@@ -19,7 +20,7 @@ namespace pimllm::cli {
 namespace {
 
 struct Options {
-  bool as_published = false, corrected = false;
+  bool as_published = false, corrected = false, this_machine = false;
   std::vector<std::string> models, quirks;
   std::vector<int64_t> contexts = cost::published_contexts();
   std::string workloads = cost::default_workload_folder();
@@ -34,7 +35,7 @@ struct Counted {
 };
 
 std::vector<Counted> counted_modes(const Options& options, const cost::MachineParameters& machine) {
-  const bool both = options.as_published == options.corrected;
+  const bool both = !options.as_published && !options.corrected && !options.this_machine;
   std::vector<Counted> modes;
   const auto add = [&](const char* name, const char* title, cost::Accounting accounting) {
     for (const auto& setting : options.quirks) cost::set_quirk(accounting, setting);
@@ -58,7 +59,8 @@ std::vector<cost::Workload> chosen(const Options& options, const std::vector<cos
 
 int check(const Options& options, const std::vector<cost::Workload>& workloads,
           const cost::MachineParameters& machine) {
-  if (options.corrected) fail("--check: published rows are as published; leave --corrected out");
+  if (options.corrected || options.this_machine)
+    fail("--check: published rows are as published; leave --corrected and --this-machine out");
   cost::Accounting accounting = cost::as_published();
   for (const auto& setting : options.quirks) cost::set_quirk(accounting, setting);
   const cost::CheckReport report = cost::check_reference(options.check, workloads, machine, accounting);
@@ -124,6 +126,40 @@ void print_energy(const std::vector<Counted>& modes, const std::vector<cost::Cel
       }
       fmt::print("\n");
     }
+  }
+}
+
+// This machine against the published hybrid: the same dimensions, published ones first.
+void print_this_machine(const std::vector<cost::Mode>& modes,
+                        const std::vector<cost::Accounting>& accountings,
+                        const std::vector<cost::Cell>& cells, cost::ThisMachine& own,
+                        const cost::MachineParameters& machine, const std::vector<cost::Workload>& workloads,
+                        const std::vector<int64_t>& contexts) {
+  constexpr double kWanted = 10;
+  for (size_t m = 0; m < modes.size(); ++m) {
+    fmt::print(
+        "\n{} (model): cycles a layer, of which not behind the KV stream, tokens/s, over the published "
+        "hybrid, "
+        "with LM head,\ntokens/J, mm2, longest unit and its share of a layer\n{:<12}{:>8}\n",
+        modes[m].title, "model", "context");
+    int reached = 0, all = 0;
+    for (const auto& w : workloads) {
+      for (const int64_t context : contexts) {
+        const auto& result = cost::find_result(cells, modes[m].name, "machine", w.name, context);
+        const auto& with_head = cost::find_result(cells, modes[m].name, "machine-with-head", w.name, context);
+        const auto layer = own.layer(w, context, accountings[m]);
+        const double ratio =
+            tokens_per_s(result) / tokens_per_s(cost::hybrid(machine, w, context, accountings[m]));
+        const auto limit = cost::limit_of(layer);
+        ++all;
+        if (ratio >= kWanted) ++reached;
+        fmt::print("{:<12}{:>8} {:8.0f} {:8.0f} {:9.2f} {:6.2f}x {:9.2f} {:9.2f} {:10.1f}  {} {:.0f} %\n",
+                   w.name, context, layer.layer, layer.layer - own.kv_stream(w, context, accountings[m]),
+                   tokens_per_s(result), ratio, tokens_per_s(with_head), tokens_per_joule(result),
+                   sum_of(result.area_mm2), limit.unit, limit.percent);
+      }
+    }
+    fmt::print("{} of {} cells at {:.0f}x or more\n", reached, all, kWanted);
   }
 }
 
@@ -195,11 +231,25 @@ int run(const Options& options) {
   }
   const auto workloads = chosen(options, all);
   const auto modes = counted_modes(options, machine);
+  if (modes.empty() && !options.plots.empty()) fail("--plots: needs --as-published or --corrected as well");
   std::vector<cost::Mode> shown;
   for (const auto& m : modes) shown.push_back(m.mode);
+  cost::ThisMachine own(machine);
+  const std::vector<cost::Accounting> dimensions = {cost::as_published(), cost::corrected()};
+  std::vector<cost::Mode> own_modes;
+  if (options.this_machine || options.as_published == options.corrected) {
+    own_modes = {
+        cost::this_machine_mode("this-machine", "this machine, dimensions as published", own, dimensions[0]),
+        cost::this_machine_mode("this-machine-corrected", "this machine, dimensions corrected", own,
+                                dimensions[1])};
+  }
+  shown.insert(shown.end(), own_modes.begin(), own_modes.end());
   const auto cells = cost::evaluate(shown, workloads, options.contexts);
-  print_speed(modes, cells, workloads, options.contexts);
-  print_energy(modes, cells, workloads, options.contexts);
+  if (!modes.empty()) {
+    print_speed(modes, cells, workloads, options.contexts);
+    print_energy(modes, cells, workloads, options.contexts);
+  }
+  print_this_machine(own_modes, dimensions, cells, own, machine, workloads, options.contexts);
 
   nlohmann::ordered_json json;
   for (const auto& m : modes) json["accounting"][m.mode.name] = cost::to_json(m.accounting);
@@ -208,8 +258,10 @@ int run(const Options& options) {
                      {"dram_gb_per_s", machine.dram.gb_per_s},
                      {"dram_pj_per_bit", machine.dram.pj_per_bit}};
   for (const auto& workload : workloads) json["titles"][workload.name] = workload.title;
-  for (const auto& design : shown.front().designs) json["designs"][design.name] = design.title;
-  json["banks"] = print_banks(modes, workloads, machine);
+  for (const auto& mode : shown) {
+    for (const auto& design : mode.designs) json["designs"][design.name] = design.title;
+  }
+  if (!modes.empty()) json["banks"] = print_banks(modes, workloads, machine);
   for (const auto& cell : cells) json["cells"].push_back(cost::to_json(cell));
   write_json(options.json, json);
   if (!options.csv.empty()) write_file_atomically(options.csv, cost::to_csv(cells));
@@ -221,9 +273,11 @@ int run(const Options& options) {
 
 void add_paper(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("paper", "the published figures, as published and corrected");
+  CLI::App* command =
+      app.add_subcommand("paper", "the published figures, as published and corrected, and this machine");
   command->add_flag("--as-published", options->as_published, "only with the published accounting");
   command->add_flag("--corrected", options->corrected, "only with its errors corrected");
+  command->add_flag("--this-machine", options->this_machine, "only this project's machine (cycle model)");
   command->add_option("--quirk", options->quirks,
                       "NAME=on|off: one switch of the accounting, in every mode shown");
   command->add_option("--model", options->models, "only these models")->delimiter(',');

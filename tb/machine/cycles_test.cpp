@@ -21,12 +21,6 @@ namespace pimllm::sim {
 namespace {
 
 constexpr double kTokenError = 0.01;
-// What the model leaves out (docs/cycles.md, "What is not modelled") shows on small heads: limits of the mean
-// over all tokens, and of a single one.
-struct Limit {
-  double mean, worst;
-};
-const std::map<std::string, Limit> kLimits = {{"paper", {0.01, 0.20}}, {"small", {0.02, 0.20}}};
 constexpr double kInstructionError = 0.03;
 constexpr double kInstructionCycles = 1;  // of an instruction so short that a cycle is more than that
 
@@ -99,7 +93,7 @@ TEST(Cycles, TokensOfRandomShapes) {
   auto rng = tb::make_rng(61);
   std::map<std::string, Worst> token;
   std::map<std::string, double> mean;
-  std::map<std::string, int> within, tokens;
+  std::map<std::string, int> tokens;
   int shapes = 0;
   for (const std::string config : {"small", "paper"}) {
     for (int i = 0; i < 22;) {
@@ -133,9 +127,8 @@ TEST(Cycles, TokensOfRandomShapes) {
                         context, counter(counters, "CYCLES"), model.cycles);
         const double error = relative(model.cycles, counter(counters, "CYCLES"));
         token[config].note(error, where);
-        EXPECT_LE(error, kLimits.at(config).worst) << where;
+        EXPECT_LE(error, kTokenError) << where;
         mean[config] += error;
-        within[config] += error <= kTokenError;
         ++tokens[config];
       }
     }
@@ -143,9 +136,7 @@ TEST(Cycles, TokensOfRandomShapes) {
   EXPECT_GE(shapes, 40);
   for (const auto& [config, worst] : token) {
     mean[config] /= tokens[config];
-    EXPECT_LE(mean[config], kLimits.at(config).mean) << config;
-    fmt::print("{}: mean error {:.2f} %, {} of {} tokens within 1 %\n", config, 100 * mean[config],
-               within[config], tokens[config]);
+    fmt::print("{}: mean error {:.2f} % of {} tokens\n", config, 100 * mean[config], tokens[config]);
     fmt::print("{}: worst token {:.2f} % ({})\n", config, 100 * worst.error, worst.where);
   }
 }

@@ -78,8 +78,13 @@ void FaultyMachine::choose_bit() {
   auto* variable = variables[rng_() % variables.size()];
   const size_t element = variable->entSize();
   size_t word = 0;
-  if (injection_.last_write) {
+  if (injection_.last_write && injection_.space == Space::kKv) {
     word = written_;
+  } else if (injection_.last_write) {
+    // The space's banks, one behind the other.
+    const auto bank_words = static_cast<size_t>(variable->elements(1));
+    variable = variables.at(written_ / bank_words);
+    word = written_ % bank_words;
   } else if (variable->udims() > 0) {
     word = rng_() % static_cast<size_t>(variable->elements(1));
   }

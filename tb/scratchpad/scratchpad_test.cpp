@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "Vscratchpad_fpga.h"
@@ -35,6 +37,7 @@ template <>
 constexpr Shape kShape<Vscratchpad_paper>{32, 32, 4, 128, 64, 4096, 8192, 8192, 4096, 4096};
 
 using Bytes = std::vector<uint8_t>;
+constexpr size_t kScrBanks = 4;
 
 struct Requester {
   Signal req, addr, gnt, data;
@@ -42,12 +45,14 @@ struct Requester {
   bool active = false;
 };
 
-// One space: its RAM's model and its requesters by falling priority.
+// One space: its RAM's model and its requesters by falling priority, in each bank.
 struct Space {
   Ram ram;
+  size_t banks = 1;
   std::vector<Requester> readers, writers;
-  std::optional<Bytes> expected;  // what the read granted in the last cycle returns; none after a clash
-  int last_reader = -1;
+  std::map<size_t, Bytes>
+      expected;  // by reader: what a read granted in the last cycle returns; none after a clash
+  size_t bank(const Requester& r) const { return r.addr.get() / (ram.words() / banks); }
 };
 
 template <typename Model>
@@ -58,10 +63,11 @@ struct Bench {
   std::mt19937_64 rng = make_rng(1);
   std::vector<Space> spaces;
   std::vector<Ram> banks;
+  size_t at_once = 0;  // accesses of one kind to a space
 
   Bench() {
-    const auto space = [&](size_t words, size_t bytes) -> Space& {
-      spaces.push_back({Ram(words, bytes), {}, {}, {}, -1});
+    const auto space = [&](size_t words, size_t bytes, size_t banks = 1) -> Space& {
+      spaces.push_back({Ram(words, bytes), banks, {}, {}, {}});
       return spaces.back();
     };
 #define READER(p)                                                                  \
@@ -78,7 +84,7 @@ struct Bench {
     auto& act = space(kSize.act_words, 4 * kSize.lanes);
     act.readers = {READER(vec_act), READER(pim_act), READER(dma_act)};
     act.writers = {WRITER(vec_act), WRITER(pim_act), WRITER(dma_act)};
-    auto& scr = space(kSize.scr_words, 4 * kSize.cols);
+    auto& scr = space(kSize.scr_words, 4 * kSize.cols, kScrBanks);
     scr.readers = {READER(arr_scr), READER(smx_scr), READER(vec_scr), READER(dma_scr)};
     scr.writers = {WRITER(arr_scr), WRITER(smx_scr), WRITER(vec_scr), WRITER(dma_scr)};
     auto& kvs = space(kSize.kvs_words, 4 * kSize.cols);
@@ -98,8 +104,11 @@ struct Bench {
 
   bool coin(double p) { return std::uniform_real_distribution<double>(0, 1)(rng) < p; }
   size_t draw(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(rng); }
-  // Few addresses, at both ends of the space, so that words are hit again.
-  size_t address(size_t words) { return coin(0.5) ? draw(8) : words - 1 - draw(8); }
+  // Few addresses, at both ends of each quarter of the space, so that words are hit again.
+  size_t address(size_t words) {
+    const size_t quarter = words / 4;
+    return draw(4) * quarter + (coin(0.5) ? draw(8) : quarter - 1 - draw(8));
+  }
   void noise(std::span<uint8_t> bytes) {
     for (auto& byte : bytes) byte = static_cast<uint8_t>(rng());
   }
@@ -118,14 +127,16 @@ struct Bench {
     }
   }
 
-  // The index of the one requester that must be granted; checks all grants.
-  static int granted(std::vector<Requester>& all) {
-    int winner = -1;
+  // The requesters that must be granted: the first of each bank. Checks all grants.
+  static std::vector<size_t> granted(const Space& s, std::vector<Requester>& all) {
+    std::vector<size_t> winners;
+    std::set<size_t> busy;
     for (size_t i = 0; i < all.size(); ++i) {
-      if (all[i].active && winner < 0) winner = static_cast<int>(i);
-      EXPECT_EQ(all[i].gnt.get(), winner == static_cast<int>(i) ? 1u : 0u) << "grant of requester " << i;
+      const bool wins = all[i].active && busy.insert(s.bank(all[i])).second;
+      if (wins) winners.push_back(i);
+      EXPECT_EQ(all[i].gnt.get(), wins ? 1u : 0u) << "grant of requester " << i;
     }
-    return winner;
+    return winners;
   }
 
   void drive_space(Space& s, double load) {
@@ -149,28 +160,29 @@ struct Bench {
 
   // Before the edge: grants; takes over what the cycle does.
   void sample_space(Space& s) {
-    const int reader = granted(s.readers), writer = granted(s.writers);
-    s.expected.reset();
-    s.last_reader = reader;
-    if (reader >= 0) {
-      auto& r = s.readers[static_cast<size_t>(reader)];
-      const bool clash = writer >= 0 && s.writers[static_cast<size_t>(writer)].addr.get() == r.addr.get();
+    const auto readers = granted(s, s.readers), writers = granted(s, s.writers);
+    s.expected.clear();
+    for (const size_t reader : readers) {
+      auto& r = s.readers[reader];
+      const bool clash = std::any_of(writers.begin(), writers.end(),
+                                     [&](size_t w) { return s.writers[w].addr.get() == r.addr.get(); });
       const auto word = s.ram.word(r.addr.get());
-      if (!clash) s.expected = Bytes(word.begin(), word.end());
+      if (!clash) s.expected[reader] = Bytes(word.begin(), word.end());
       r.active = false;
     }
-    if (writer >= 0) {
-      auto& w = s.writers[static_cast<size_t>(writer)];
+    at_once = std::max({at_once, readers.size(), writers.size()});
+    for (const size_t writer : writers) {
+      auto& w = s.writers[writer];
       merge(s.ram.word(w.addr.get()), w.data.bytes(), w.be->bytes());
       w.active = false;
     }
   }
 
   static void check_space(Space& s) {
-    if (!s.expected) return;
-    const auto got = s.readers[static_cast<size_t>(s.last_reader)].data.bytes().first(s.ram.word_bytes());
-    EXPECT_TRUE(std::equal(got.begin(), got.end(), s.expected->begin()))
-        << "data of reader " << s.last_reader;
+    for (const auto& [reader, expected] : s.expected) {
+      const auto got = s.readers[reader].data.bytes().first(s.ram.word_bytes());
+      EXPECT_TRUE(std::equal(got.begin(), got.end(), expected.begin())) << "data of reader " << reader;
+    }
   }
 };
 
@@ -208,6 +220,7 @@ TYPED_TEST(Scratchpad, Spaces) {
       }
     }
   }
+  EXPECT_EQ(bench.at_once, kScrBanks);
 }
 
 TYPED_TEST(Scratchpad, KvBanks) {
