@@ -1,6 +1,7 @@
 #include "models/cost/this_machine.hpp"
 
 #include <algorithm>
+#include <future>
 #include <iterator>
 
 #include "golden/error.hpp"
@@ -39,10 +40,17 @@ ModelConfig shape_of(const Workload& workload, const Workload& counted, int64_t 
 
 }  // namespace
 
+namespace {
+
+std::string key_of(const Workload& counted) {
+  return fmt::format("{} {} {} {}", counted.name, counted.d_model, counted.d_ff, counted.ffn_matrices);
+}
+
+}  // namespace
+
 const cycles::LayerModel& ThisMachine::model(const Workload& workload, const Workload& counted,
                                              int64_t context) {
-  const std::string key =
-      fmt::format("{} {} {} {}", workload.name, counted.d_model, counted.d_ff, counted.ffn_matrices);
+  const std::string key = key_of(counted);
   const auto known = models_.find(key);
   if (known != models_.end() && known->second.compiled().layout.context >= context) return known->second;
   models_.erase(key);
@@ -57,11 +65,33 @@ const cycles::LayerModel& ThisMachine::model(const Workload& workload, const Wor
       .first->second;
 }
 
+void ThisMachine::prepare(const std::vector<Workload>& workloads, const std::vector<int64_t>& contexts,
+                          const Accounting& accounting) {
+  std::vector<std::future<ThisMachine>> parts;
+  for (const Workload& workload : workloads) {
+    parts.push_back(std::async(std::launch::async, [&] {
+      ThisMachine part(published_, parameters_);
+      for (const int64_t context : contexts) part.layer(workload, context, accounting);
+      return part;
+    }));
+  }
+  for (auto& future : parts) {
+    ThisMachine part = future.get();
+    models_.merge(part.models_);
+    layers_.merge(part.layers_);
+  }
+}
+
 cycles::LayerCycles ThisMachine::layer(const Workload& workload, int64_t context,
                                        const Accounting& accounting) {
-  auto cycles = model(workload, counted(workload, accounting), context).at(static_cast<int>(context));
+  const Workload w = counted(workload, accounting);
+  const auto key = std::make_pair(key_of(w), context);
+  const auto known = layers_.find(key);
+  if (known != layers_.end()) return known->second;
+  auto cycles = model(workload, w, context).at(static_cast<int>(context));
   // A larger vocabulary takes more pieces of the head, all alike.
   cycles.head *= std::max(1.0, as_double(workload.vocab_size) / as_double(kLargestVocabulary));
+  layers_.emplace(key, cycles);
   return cycles;
 }
 

@@ -5,6 +5,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "models/cost/table.hpp"
 #include "models/cycles/layer_cycles.hpp"
@@ -25,6 +27,10 @@ class ThisMachine {
   explicit ThisMachine(const MachineParameters& published, const ThisMachineParameters& parameters = {})
       : published_(published), parameters_(parameters) {}
 
+  // Works out all of these at the same time, so that the other functions only look them up.
+  void prepare(const std::vector<Workload>& workloads, const std::vector<int64_t>& contexts,
+               const Accounting& accounting);
+
   // Cycles of a decoder layer and of the head. Throws Error if the shape does not fit the machine's
   // addresses.
   cycles::LayerCycles layer(const Workload& workload, int64_t context, const Accounting& accounting);
@@ -38,7 +44,9 @@ class ThisMachine {
 
   MachineParameters published_;
   ThisMachineParameters parameters_;
-  std::map<std::string, cycles::LayerModel> models_;  // compiled once
+  // Compiled and walked once.
+  std::map<std::string, cycles::LayerModel> models_;
+  std::map<std::pair<std::string, int64_t>, cycles::LayerCycles> layers_;
 };
 
 // Name of the unit that is busy longest in a layer, and its share of the layer's cycles in percent.
