@@ -1,6 +1,6 @@
 // One memory channel's stores: reads words of a linear space or rows of KV banks and writes them out in bursts.
 //
-// A word is read, then sent beat by beat; a burst's address goes out before its data. Throughput one beat in about four
+// A word is read, then sent beat by beat; a burst's address goes out before its data. Throughput one beat in three
 // cycles (stores are rare: a full KV tile, the logits). A descriptor is done when all its write responses are in:
 // done_o pulses with done_tag_o. A bad response raises error_o. flush_i ends everything: the burst that has begun goes
 // on with its byte enables off; idle_o tells when the bus is quiet.
