@@ -858,6 +858,7 @@ uint64_t Reference::csr_read(uint64_t csr) const {
 }
 
 void Reference::csr_write(uint64_t csr, uint64_t value) {
+  value &= 0xFFFFFFFF;  // these host registers have 32 bits
   switch (static_cast<isa::Csr>(csr)) {
     case isa::Csr::kPosition:
       host_.position = value;

@@ -100,7 +100,7 @@ class Campaign {
     const RunResult run = session_.run(e);
     if (!run.passed()) {
       report(seed, run.failure);
-      return make_short(program, seed, kind);
+      return make_short(program, seed, kind, run.failure);
     }
     result_.instructions += run.instructions;
     result_.least_words = std::min<uint64_t>(result_.least_words, e.words.size());
@@ -135,9 +135,12 @@ class Campaign {
     std::fflush(stdout);
   }
 
-  void make_short(const RandomProgram& program, uint64_t seed, Kind kind) {
+  void make_short(const RandomProgram& program, uint64_t seed, Kind kind, const std::string& failure) {
+    // The same kind of failure: its first word says which.
+    const auto kind_of_failure = [](const std::string& text) { return text.substr(0, text.find(' ')); };
     const auto fails = [&](const RandomProgram& candidate) {
-      return !session_.run(executable(candidate, seed, kind), true).passed();
+      const RunResult run = session_.run(executable(candidate, seed, kind), true);
+      return !run.passed() && kind_of_failure(run.failure) == kind_of_failure(failure);
     };
     if (!fails(program)) {
       fmt::print("  passes by itself, after a fresh start: not shrunk\n");

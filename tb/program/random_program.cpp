@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
   options.seed = std::random_device{}();
   std::vector<std::string> files;
   bool whole = true;
-  app.add_option("--config", options.config, "small, unit or fpga")->capture_default_str();
+  app.add_option("--config", options.config, "small or unit")->capture_default_str();
   app.add_option("--seed", options.seed, "of the first program; the next has the next");
   app.add_option("--programs", options.programs, "how many")->capture_default_str();
   app.add_option("--save", options.save_to, "folder of shrunk programs")->check(CLI::ExistingDirectory);

@@ -8,7 +8,6 @@
 #include "golden/error.hpp"
 #include "models/isa/pimllm_regs.h"
 #include "sim/machine/registers.hpp"
-#include "tb/machine/test_machines.hpp"
 #include "tb/program/generator.hpp"
 
 namespace pimllm::tb {
@@ -90,7 +89,7 @@ void Session::put(std::string_view name, uint32_t value) {
 void Session::build() {
   if (machine_) machine_->listen(nullptr);
   machine_.reset();
-  machine_ = make_test_machine(set_up_program_.conditions.config, {});
+  machine_ = sim::make_machine(set_up_program_.conditions.config, {});
   // A failed assertion must not end the process: it is a failure like any other, to be shrunk.
   Verilated::threadContextp()->fatalOnError(false);
   Verilated::threadContextp()->errorLimit(kErrorLimit);
