@@ -196,10 +196,10 @@ class Generator {
       items.push_back(empty(ItemKind::kArgmax));
     } else if (kind < 23) {
       items.push_back(empty(ItemKind::kSync));
-    } else if (kind < 26 && depth < isa::kLoopNesting) {
+    } else if (kind < (depth == 0 ? 25U : 24U) && depth < isa::kLoopNesting) {
       Item loop = empty(coin(0.7) ? ItemKind::kLoop : ItemKind::kCountdown);
-      loop.rounds = depth > 0 ? pick(0, 2) : pick(0, 3);
-      const uint64_t length = pick(4, 10);
+      loop.rounds = coin(0.15) ? 0 : depth == 0 ? pick(1, 3) : pick(1, 2);
+      const uint64_t length = pick(6, 14);
       for (uint64_t i = 0; i < length; ++i) add(loop.body, source, depth + 1);
       items.push_back(std::move(loop));
       return;

@@ -25,7 +25,7 @@ struct Context {
     constexpr int kTries = 2000;
     for (int i = 0; i < kTries; ++i) {
       for (const Operation& op : source.draw(isa::opcode_info(opcode).unit)) {
-        if (op.opcode == opcode && op.count != 0) return op;
+        if (op.opcode == opcode && (op.count != 0 || opcode == Opcode::kStoret)) return op;
       }
     }
     fail("illegal instruction: expected a legal {} to start from, found none", isa::opcode_info(opcode).name);
@@ -40,8 +40,8 @@ IllegalCode changed(const Context& c, std::span<const Opcode> opcodes, ErrorCode
   IllegalCode code;
   const Unit unit = op.unit();
   code.operations.push_back(std::move(op));
-  // The array works on several instructions: the last that it took may be a later one.
-  code.error = {cause, 0, unit, unit == Unit::kArr};
+  // These take an instruction before they check it, and the next may have come to the port by then.
+  code.error = {cause, 0, unit, unit == Unit::kArr || unit == Unit::kPim || unit == Unit::kSmx};
   return code;
 }
 
