@@ -90,13 +90,14 @@ class Campaign {
   void one(uint64_t seed) {
     const Kind kind = kind_of(seed);
     RandomProgram program;
+    Executable e;
+    ++result_.programs;
     try {
       program = make_program(options_.config, seed, kind == Kind::kIllegal);
+      e = executable(program, seed, kind);
     } catch (const Error& error) {
       return report(seed, error.what());
     }
-    const Executable e = executable(program, seed, kind);
-    ++result_.programs;
     const RunResult run = session_.run(e);
     if (!run.passed()) {
       report(seed, run.failure);

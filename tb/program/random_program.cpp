@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <random>
 
 #include "golden/error.hpp"
@@ -62,6 +63,7 @@ int main(int argc, char** argv) {
   CLI::App app("Random programs on the whole machine against the instruction-level reference.");
   tb::CampaignOptions options;
   options.seed = std::random_device{}();
+  if (const char* text = std::getenv("PIMLLM_SEED")) options.seed = std::strtoull(text, nullptr, 10);
   std::vector<std::string> files;
   bool whole = true;
   app.add_option("--config", options.config, "small or unit")->capture_default_str();
