@@ -61,6 +61,14 @@ regress: configure ## both checkpoints on the RTL, all prompts, machines and mem
 	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
 	@.ci/regress $(BUILD)/sim/pimllm $(SEED)
 
+PROGRAMS ?= 10000
+CONFIG ?= small
+
+.PHONY: random
+random: configure ## random programs on the whole machine (PROGRAMS=10000 CONFIG=small SEED=1), JOBS processes
+	@cmake --build $(BUILD) -j $(JOBS) --target random_program
+	@.ci/random $(BUILD)/tb/program/random_program $(CONFIG) $(PROGRAMS) $(JOBS) $(SEED)
+
 .PHONY: synth
 synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module
 	@.ci/synth

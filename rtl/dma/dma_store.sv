@@ -158,6 +158,7 @@ module dma_store
       StAddress: burst_left_q <= burst;
       StCapture: begin
         if (is_scl) begin
+          if (slice_q == '0) beat_q <= '0;  // the tail of a beat that is cut short
           for (int unsigned i = 0; i < SclPerBeat; i++) begin
             if (slice_q == 8'(i)) beat_q[32*i+:32] <= rd_data_i[31:0];
           end

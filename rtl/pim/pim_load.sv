@@ -229,6 +229,22 @@ module pim_load
     endcase
   end
 
+  // --- order -----------------------------------------------------------------------------------------------------------
+  // All words that XBARs write since the pipeline was idle lie in [written_first_q, written_end_q): an XBAR that reads in
+  // there waits until it is idle again.
+  logic [15:0] written_first_q;
+  logic [16:0] written_end_q;
+  logic unwritten;
+
+  assign unwritten = !pipeline_idle_i && 17'(input_q) < written_end_q && in_end > SpanWidth'(written_first_q);
+
+  always_ff @(posedge clk_i) begin
+    if (state_q == Check && enter_load) begin
+      if (pipeline_idle_i || out_q < written_first_q) written_first_q <= out_q;
+      if (pipeline_idle_i || out_end > written_end_q) written_end_q <= out_end;
+    end
+  end
+
   // --- control -------------------------------------------------------------------------------------------------------
   always_comb begin
     state_d = state_q;
@@ -242,8 +258,10 @@ module pim_load
         else if (bad_operand) err_code_o = isa_pkg::ErrBadOperand;
         else if (bad_address) err_code_o = isa_pkg::ErrBadAddress;
         err_o = err_code_o != isa_pkg::ErrNone;
-        enter_load = is_xbar && !err_o;
-        state_d = err_o ? Idle : is_xbar ? Load : ProgWait;
+        enter_load = is_xbar && !err_o && !unwritten;
+        if (err_o) state_d = Idle;
+        else if (is_prog) state_d = ProgWait;
+        else state_d = unwritten ? Check : Load;
       end
       Load, Emit: begin
         if (taken) begin
@@ -392,6 +410,7 @@ module pim_load
   `ASSERT(ProgramNotAcrossWord, !(prog_step && data_q))
   `ASSERT(ErrorHasCode, !err_o || err_code_o != isa_pkg::ErrNone)
   `COVER(PartedTile, taken && parted)
+  `COVER(ReadsUnwritten, state_q == Check && is_xbar && unwritten)
   `COVER(UnalignedChunk, taken && first_q[SetWidth-1:0] != '0)
 
 endmodule

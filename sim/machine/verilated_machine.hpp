@@ -104,6 +104,15 @@ class VerilatedMachine : public Machine {
     for (auto& port : writes_) set(port->timing);
   }
 
+  void set_memory_timing(const MemoryTiming& memory, uint64_t seed) override {
+    options_.memory = memory;
+    rng_.seed(seed);
+    const tb::AxiTiming t = timing({&rng_, memory.stall});
+    fetch_->timing = t;
+    for (auto& port : reads_) port->timing = t;
+    for (auto& port : writes_) port->timing = t;
+  }
+
   uint32_t read_register(uint32_t address) override {
     dut_->s_axil_araddr_i = static_cast<uint16_t>(address);
     dut_->s_axil_arvalid_i = 1;

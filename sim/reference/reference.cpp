@@ -41,10 +41,9 @@ int fraction_bits(Scale s) { return -(s.e + 15); }
 }  // namespace
 
 Reference::Reference(const HardwareParameters& hardware, const CrossbarSettings& crossbar)
-    : h_(hardware), settings_(crossbar) {
+    : h_(hardware) {
   check_hardware(h_);
-  settings_.xbar_rows = h_.xbar_rows;
-  settings_.bank = {h_.xbar_cols, h_.xbar_sets, h_.xbar_adcs};
+  set_crossbar(crossbar);
   const auto bytes = [](int words, int word) {
     return static_cast<size_t>(words) * static_cast<size_t>(word);
   };
@@ -54,6 +53,13 @@ Reference::Reference(const HardwareParameters& hardware, const CrossbarSettings&
   spaces_[index_of(Space::kScl)].resize(bytes(h_.scl_words, 4));
   spaces_[index_of(Space::kKv)].resize(bytes(h_.kv_rows, h_.array_cols) * static_cast<size_t>(h_.array_rows));
   cells_.resize(bytes(h_.crossbars(), h_.xbar_rows) * static_cast<size_t>(h_.xbar_cols));
+}
+
+void Reference::set_crossbar(const CrossbarSettings& crossbar) {
+  settings_ = crossbar;
+  settings_.xbar_rows = h_.xbar_rows;
+  settings_.bank = {h_.xbar_cols, h_.xbar_sets, h_.xbar_adcs};
+  matrices_.clear();
 }
 
 void Reference::load(std::span<const MemorySegment> segments) {
@@ -852,6 +858,7 @@ uint64_t Reference::csr_read(uint64_t csr) const {
 }
 
 void Reference::csr_write(uint64_t csr, uint64_t value) {
+  value &= 0xFFFFFFFF;  // these host registers have 32 bits
   switch (static_cast<isa::Csr>(csr)) {
     case isa::Csr::kPosition:
       host_.position = value;

@@ -62,6 +62,9 @@ class Reference {
 
   HostRegisters& host() { return host_; }
 
+  // Other settings of the crossbars for the programs to come; what is programmed stays.
+  void set_crossbar(const CrossbarSettings& crossbar);
+
   // --- execution of a command, in any legal order of commands ---
 
   // Executes one resolved instruction and returns its writes, each byte at most once. Throws Error for

@@ -57,6 +57,9 @@ class FaultyMachine : public sim::Machine, private sim::Listener {
   void write_register(uint32_t address, uint32_t value) override { machine_->write_register(address, value); }
   AxiMemory& memory() override { return machine_->memory(); }
   void hang_memory(bool hang) override { machine_->hang_memory(hang); }
+  void set_memory_timing(const sim::MemoryTiming& timing, uint64_t seed) override {
+    machine_->set_memory_timing(timing, seed);
+  }
   void listen(sim::Listener* listener) override;
 
  private:

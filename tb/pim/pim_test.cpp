@@ -179,13 +179,16 @@ class Bench : public tb::UnitBench<typename C::Model> {
   }
 
   // Puts the expected words into `image`, the ACT space as it shall be; counts the clips of all columns.
-  void expect(const Layer& layer, std::vector<uint8_t>& image) {
+  void expect(const Layer& layer, std::vector<uint8_t>& image) { expect(layer, image, this->image()); }
+
+  // The same with inputs from another image of ACT.
+  void expect(const Layer& layer, std::vector<uint8_t>& image, const std::vector<uint8_t>& inputs) {
     const int in = layer.row_tiles * C::kSide;
     const int col_tiles = (layer.words + C::kOutWords - 1) / C::kOutWords;
     std::vector<int8_t> values(static_cast<size_t>(in) * C::kSide), x(static_cast<size_t>(in));
     for (int i = 0; i < in; ++i) {
       x[static_cast<size_t>(i)] =
-          static_cast<int8_t>(act.bytes()[static_cast<size_t>(layer.in * C::kWordBytes + i)]);
+          static_cast<int8_t>(inputs[static_cast<size_t>(layer.in * C::kWordBytes + i)]);
     }
     for (int tile = 0; tile < col_tiles; ++tile) {
       for (int c = 0; c < C::kSide; ++c) {
@@ -417,6 +420,37 @@ TYPED_TEST(Pim, QueueOfInstructions) {
     bench.wait_done(done + queue.size());
     bench.check(expected);
     EXPECT_EQ(bench.writes_seen(), bench.write_owner.size());
+    ASSERT_FALSE(this->HasFatalFailure()) << "round " << round;
+  }
+}
+
+// An XBAR whose input an earlier one writes, all or part of it, sees what that one wrote.
+TYPED_TEST(Pim, ReadsWhatEarlierInstructionsWrote) {
+  using C = TypeParam;
+  Bench<C> bench(12);
+  const int crossbars = std::min(C::kCrossbars, 8 * C::kSets);
+  bench.program_all(crossbars);
+  bench.set(C::kSide / 2, 0, C::kAdcBits);
+  for (int round = 0; round < 40; ++round) {
+    bench.set_stall(round % 3 * 0.3);
+    auto expected = bench.image();
+    std::vector<UnitCmd> queue;
+    // Every layer reads around where the last one writes, and writes behind its input.
+    int out = 0;
+    const uint64_t done = bench.done();
+    for (int i = 0; i < 6; ++i) {
+      Layer layer = bench.random_layer(std::min(crossbars, 3 * C::kSets));
+      layer.words = std::min(layer.words, 3 * C::kOutWords);
+      layer.in = std::max(out - bench.random(0, layer.row_tiles * C::kInWords), 0);
+      layer.out = layer.in + layer.row_tiles * C::kInWords + bench.random(0, 3);
+      if (layer.out + layer.words > C::kActWords) break;
+      out = layer.out + bench.random(0, layer.words);
+      bench.expect(layer, expected, std::vector<uint8_t>(expected));
+      queue.push_back(bench.project_cmd(layer));
+    }
+    for (const auto& cmd : queue) bench.issue(cmd);
+    bench.wait_done(done + queue.size());
+    bench.check(expected);
     ASSERT_FALSE(this->HasFatalFailure()) << "round " << round;
   }
 }

@@ -1,0 +1,181 @@
+#include "tb/program/campaign.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "golden/error.hpp"
+#include "tb/program/generator.hpp"
+#include "tb/program/illegal.hpp"
+#include "tb/program/shrink.hpp"
+
+namespace pimllm::tb {
+namespace {
+
+constexpr uint64_t kLeastWords = 64;
+constexpr double kLeastOverlap = 0.25;
+
+enum class Kind { kLegal, kIllegal, kBusError };
+
+Kind kind_of(uint64_t seed) {
+  if (seed % kIllegalEvery == kIllegalEvery - 1) return Kind::kIllegal;
+  return seed % kBusErrorEvery == 0 ? Kind::kBusError : Kind::kLegal;
+}
+
+// Memory answers a beat of the program, or one that all instructions in its reach read, or all write, with an
+// error.
+void add_bus_error(Executable& e, const RandomProgram& program, const HardwareParameters& h) {
+  std::mt19937_64 rng(program.conditions.seed);
+  const auto beat = static_cast<uint64_t>(h.channel_bytes);
+  ExpectedError error;
+  if (rng() % 4 == 0) {
+    // The last line that is executed for certain: HALT's.
+    e.conditions.timing.error_at =
+        e.conditions.program_address + (e.words.size() - 1) * isa::kInstructionBytes;
+    error.cause = isa::ErrorCode::kBusFetch;
+    e.error = error;
+    return;
+  }
+  std::vector<Access> touched;
+  for (const Item& item : program.items) {
+    for (const Operation& op : item.operations) {
+      for (const Access& a : op.accesses) {
+        if (a.space == Space::kMemory) touched.push_back(a);
+      }
+    }
+  }
+  if (touched.empty()) return;
+  // Any beat of an access; which error comes first if both may come is not for the program to say.
+  for (int i = 0; i < 100; ++i) {
+    const Access& a = touched[rng() % touched.size()];
+    const uint64_t place = a.first + rng() % a.count;
+    bool same = true;
+    const auto check = [&](const auto& self, const std::vector<Item>& items) -> void {
+      for (const Item& item : items) {
+        for (const Operation& op : item.operations) {
+          for (const Access& b : op.accesses) {
+            if (b.space == Space::kMemory && place >= b.first && place < b.first + b.count)
+              same &= b.write == a.write;
+          }
+        }
+        self(self, item.body);
+      }
+    };
+    check(check, program.items);
+    if (!same) continue;
+    e.conditions.timing.error_at = place * beat;
+    error.cause = a.write ? isa::ErrorCode::kBusWrite : isa::ErrorCode::kBusRead;
+    e.error = error;
+    return;
+  }
+}
+
+class Campaign {
+ public:
+  explicit Campaign(const CampaignOptions& options) : options_(options), session_(options.config) {}
+
+  CampaignResult run() {
+    for (uint64_t i = 0; i < options_.programs; ++i) one(options_.seed + i);
+    return std::move(result_);
+  }
+
+ private:
+  Executable executable(const RandomProgram& program, uint64_t seed, Kind kind) {
+    Executable e = make_executable(program, session_.hardware(), fmt::format("{}_{}", options_.config, seed));
+    if (kind == Kind::kBusError) add_bus_error(e, program, session_.hardware());
+    return e;
+  }
+
+  void one(uint64_t seed) {
+    const Kind kind = kind_of(seed);
+    RandomProgram program;
+    Executable e;
+    ++result_.programs;
+    try {
+      program = make_program(options_.config, seed, kind == Kind::kIllegal);
+      e = executable(program, seed, kind);
+    } catch (const Error& error) {
+      return report(seed, error.what());
+    }
+    const RunResult run = session_.run(e);
+    if (!run.passed()) {
+      report(seed, run.failure);
+      return make_short(program, seed, kind, run.failure);
+    }
+    result_.instructions += run.instructions;
+    result_.least_words = std::min<uint64_t>(result_.least_words, e.words.size());
+    if (e.words.size() < kLeastWords)
+      report(seed, fmt::format("expected {} instructions, found {}", kLeastWords, e.words.size()));
+    if (kind == Kind::kLegal) {
+      ++result_.legal;
+      result_.cycles += run.cycles;
+      result_.two_busy += run.two_busy;
+      const double overlap = static_cast<double>(run.two_busy) / static_cast<double>(run.cycles);
+      result_.least_overlap = std::min(result_.least_overlap, overlap);
+      if (overlap < kLeastOverlap) {
+        report(seed, fmt::format("expected two units busy in {:.0f} % of the cycles, found {:.1f} %",
+                                 100 * kLeastOverlap, 100 * overlap));
+      }
+      result_.coverage.add(program);
+    } else if (kind == Kind::kIllegal) {
+      for (const Item& item : program.items) {
+        if (item.kind != ItemKind::kIllegal) continue;
+        ++result_.coverage.errors[std::string(illegal_cases()[static_cast<size_t>(item.illegal)].name)];
+      }
+    } else if (e.error) {
+      ++result_.coverage.errors[e.error->cause == isa::ErrorCode::kBusFetch   ? "bus error on a fetch"
+                                : e.error->cause == isa::ErrorCode::kBusWrite ? "bus error on a write"
+                                                                              : "bus error on a read"];
+    }
+  }
+
+  void report(uint64_t seed, std::string_view what) {
+    ++result_.failures;
+    fmt::print("FAILED: config {} seed {}: {}\n", options_.config, seed, what);
+    std::fflush(stdout);
+  }
+
+  void make_short(const RandomProgram& program, uint64_t seed, Kind kind, const std::string& failure) {
+    // The same kind of failure: its first word says which.
+    const auto kind_of_failure = [](const std::string& text) { return text.substr(0, text.find(' ')); };
+    const auto fails = [&](const RandomProgram& candidate) {
+      const RunResult run = session_.run(executable(candidate, seed, kind), true);
+      return !run.passed() && kind_of_failure(run.failure) == kind_of_failure(failure);
+    };
+    if (!fails(program)) {
+      fmt::print("  passes by itself, after a fresh start: not shrunk\n");
+      return;
+    }
+    const RandomProgram short_program = shrink(program, fails);
+    const Executable e = executable(short_program, seed, kind);
+    const RunResult run = session_.run(e, true);
+    const std::string path = (std::filesystem::path(options_.save_to) / (e.name + ".json")).string();
+    save_executable(e, path);
+    fmt::print("  shrunk to {} instructions: {}\n{}  kept in {} (repeat with --replay {})\n", e.words.size(),
+               run.failure, listing(e.words), path, path);
+    std::fflush(stdout);
+  }
+
+  CampaignOptions options_;
+  Session session_;
+  CampaignResult result_;
+};
+
+}  // namespace
+
+void CampaignResult::add(const CampaignResult& other) {
+  programs += other.programs;
+  legal += other.legal;
+  failures += other.failures;
+  instructions += other.instructions;
+  cycles += other.cycles;
+  two_busy += other.two_busy;
+  least_words = std::min(least_words, other.least_words);
+  least_overlap = std::min(least_overlap, other.least_overlap);
+  coverage.add(other.coverage);
+}
+
+CampaignResult run_campaign(const CampaignOptions& options) { return Campaign(options).run(); }
+
+}  // namespace pimllm::tb

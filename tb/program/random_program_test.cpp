@@ -1,0 +1,128 @@
+// The bench for random programs itself: what it must notice, make short, and keep.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "golden/error.hpp"
+#include "tb/common/seed.hpp"
+#include "tb/program/generator.hpp"
+#include "tb/program/illegal.hpp"
+#include "tb/program/session.hpp"
+#include "tb/program/shrink.hpp"
+
+namespace pimllm::tb {
+namespace {
+
+constexpr const char* kConfig = "unit";
+
+uint64_t draw_seed(uint64_t salt) {
+  auto rng = make_rng(salt);
+  return rng();
+}
+
+size_t operations(const std::vector<Item>& items, isa::Opcode opcode) {
+  size_t count = 0;
+  for (const Item& item : items) {
+    count += static_cast<size_t>(std::count_if(item.operations.begin(), item.operations.end(),
+                                               [&](const Operation& op) { return op.opcode == opcode; }));
+    count += operations(item.body, opcode);
+  }
+  return count;
+}
+
+TEST(RandomProgram, IsAFunctionOfItsSeed) {
+  const uint64_t seed = draw_seed(1);
+  const auto hardware = hardware_preset(kConfig);
+  const auto words = [&](uint64_t of) { return lower(make_program(kConfig, of), hardware).words; };
+  EXPECT_EQ(words(seed), words(seed));
+  EXPECT_NE(words(seed), words(seed + 1));
+}
+
+// Flips a bit of memory that only the machine sees.
+void flip_memory(Executable& e) {
+  for (auto& segment : e.memory) {
+    if (segment.name != "general") continue;
+    for (auto& byte : segment.bytes) byte = static_cast<uint8_t>(byte ^ 1U);
+  }
+}
+
+TEST(RandomProgram, FailureIsNoticedAndMadeShort) {
+  const RandomProgram program = make_program(kConfig, draw_seed(2));
+  Session session(kConfig);
+  const auto run = [&](const RandomProgram& p) {
+    return session.run(make_executable(p, session.hardware(), "test"), true);
+  };
+  ASSERT_TRUE(run(program).passed()) << run(program).failure;
+  session.tamper(flip_memory);
+  ASSERT_FALSE(run(program).passed());
+  const RandomProgram small = shrink(program, [&](const RandomProgram& p) { return !run(p).passed(); });
+  EXPECT_FALSE(run(small).passed());
+  // A single load of that memory is left.
+  size_t left = 0;
+  for (const Item& item : small.items) left += item.operations.size();
+  EXPECT_EQ(left, 1U);
+  EXPECT_EQ(operations(small.items, isa::Opcode::kLoadl) + operations(small.items, isa::Opcode::kLoadt), 1U);
+  session.tamper(nullptr);
+  EXPECT_TRUE(run(small).passed()) << run(small).failure;
+}
+
+TEST(RandomProgram, FileKeepsAll) {
+  const auto hardware = hardware_preset(kConfig);
+  const std::string path = (std::filesystem::temp_directory_path() /
+                            ("pimllm_random_program_" + std::to_string(draw_seed(3)) + ".json"))
+                               .string();
+  for (const bool illegal : {false, true}) {
+    const Executable e = make_executable(make_program(kConfig, draw_seed(4), illegal), hardware, "kept");
+    save_executable(e, path);
+    const Executable back = load_executable(path);
+    std::filesystem::remove(path);
+    EXPECT_EQ(back.words, e.words);
+    EXPECT_EQ(back.error.has_value(), illegal);
+    ASSERT_EQ(back.memory.size(), e.memory.size());
+    for (size_t i = 0; i < e.memory.size(); ++i) {
+      auto expected = e.memory[i].bytes, found = back.memory[i].bytes;
+      expected.resize(e.memory[i].size);
+      found.resize(e.memory[i].size);
+      EXPECT_EQ(found, expected);
+    }
+    EXPECT_EQ(back.conditions.timing.stall, e.conditions.timing.stall);
+    Session session(kConfig);
+    const RunResult run = session.run(back);
+    EXPECT_TRUE(run.passed()) << run.failure;
+  }
+}
+
+// Every way to be illegal, each at some place of a program; the machine goes on after it.
+TEST(RandomProgram, EveryIllegalCase) {
+  Session session(kConfig);
+  const uint64_t seed = draw_seed(5);
+  for (size_t i = 0; i < illegal_cases().size(); ++i) {
+    RandomProgram program = make_program(kConfig, seed + i, true);
+    for (Item& item : program.items) {
+      if (item.kind == ItemKind::kIllegal) item.illegal = static_cast<int>(i);
+    }
+    const Executable e = make_executable(program, session.hardware(), "illegal");
+    ASSERT_TRUE(e.error.has_value());
+    const RunResult run = session.run(e);
+    EXPECT_TRUE(run.passed()) << illegal_cases()[i].name << ": " << run.failure;
+    const RunResult next =
+        session.run(make_executable(make_program(kConfig, seed + i), session.hardware(), "next"));
+    EXPECT_TRUE(next.passed()) << "after " << illegal_cases()[i].name << ": " << next.failure;
+  }
+}
+
+// What must fail does not pass by failing otherwise, or by ending well.
+TEST(RandomProgram, WrongErrorIsAFailure) {
+  Session session(kConfig);
+  Executable e = make_executable(make_program(kConfig, draw_seed(6), true), session.hardware(), "illegal");
+  const auto cause = e.error->cause;
+  e.error->cause = cause == isa::ErrorCode::kBusRead ? isa::ErrorCode::kBusWrite : isa::ErrorCode::kBusRead;
+  EXPECT_FALSE(session.run(e).passed());
+  e = make_executable(make_program(kConfig, draw_seed(6)), session.hardware(), "legal");
+  e.error = ExpectedError{isa::ErrorCode::kBadOperand, {}, isa::Unit::kSched, false};
+  EXPECT_FALSE(session.run(e).passed());
+}
+
+}  // namespace
+}  // namespace pimllm::tb
