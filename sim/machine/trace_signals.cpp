@@ -3,6 +3,7 @@
 #include <gtkwave/fstapi.h>
 #endif
 
+#include <algorithm>
 #include <memory>
 
 #include "golden/error.hpp"
@@ -11,6 +12,21 @@
 namespace pimllm::sim {
 
 #if VM_TRACE_FST
+namespace {
+
+// GTKWave's name of what the file calls "a [7:0]": "a[7:0]". Single bits have one index, integers and parameters none.
+std::string gtkwave_name(std::string name, int type) {
+  std::erase(name, ' ');
+  const size_t bracket = name.rfind('[');
+  const size_t colon = name.find(':', std::min(bracket, name.size()));
+  if (colon == std::string::npos) return name;
+  if (type == FST_VT_VCD_INTEGER || type == FST_VT_VCD_PARAMETER) return name.substr(0, bracket);
+  const std::string high = name.substr(bracket + 1, colon - bracket - 1);
+  if (name.substr(colon + 1) == high + "]") return name.substr(0, bracket) + "[" + high + "]";
+  return name;
+}
+
+}  // namespace
 
 std::vector<std::string> read_trace_signals(const std::string& path) {
   const std::unique_ptr<void, void (*)(void*)> reader(fstReaderOpen(path.c_str()), fstReaderClose);
@@ -23,10 +39,8 @@ std::vector<std::string> read_trace_signals(const std::string& path) {
     } else if (entry->htyp == FST_HT_UPSCOPE) {
       scopes.pop_back();
     } else if (entry->htyp == FST_HT_VAR) {
-      // "name [7:0]": GTKWave knows it without the space.
-      std::string name = (scopes.empty() ? "" : scopes.back()) + entry->u.var.name;
-      std::erase(name, ' ');
-      signals.push_back(std::move(name));
+      signals.push_back((scopes.empty() ? "" : scopes.back()) +
+                        gtkwave_name(entry->u.var.name, entry->u.var.typ));
     }
   }
   return signals;

@@ -14,7 +14,8 @@ namespace pimllm::sim {
 namespace {
 
 constexpr uint64_t kCyclesBefore = 20;
-constexpr uint64_t kCyclesAfter = 5;
+constexpr uint64_t kCyclesAfter = 5;  // at least; and a part of the window for the last marker's name
+constexpr uint64_t kPartAfter = 12;
 constexpr double kZoomPixels = 200;   // at zoom z so many pixels are 2^-z time units
 constexpr double kWavePixels = 1050;  // of a window of kWindow, beside the names
 constexpr std::string_view kWindow = "1600 1000";
@@ -34,11 +35,12 @@ Line parse(std::string_view line) {
   return {line.substr(0, start), signal};
 }
 
-// "a.b[7:0]" and "a.b" are the same signal in two configurations; "a.b[3]" is an element of an array.
+// "a.b[7:0]" and, of one bit, "a.b[0]" are the same signal in two configurations; "a.b[3]" is an element of an array.
 std::string_view without_range(std::string_view name) {
   const size_t bracket = name.rfind('[');
-  if (bracket == std::string_view::npos || name.find(':', bracket) == std::string_view::npos) return name;
-  return name.substr(0, bracket);
+  if (bracket == std::string_view::npos) return name;
+  const bool range = name.find(':', bracket) != std::string_view::npos || name.substr(bracket) == "[0]";
+  return range ? name.substr(0, bracket) : name;
 }
 
 template <typename Each>
@@ -53,8 +55,9 @@ void for_each_line(std::string_view text, Each each) {
 }  // namespace
 
 TraceWindow trace_window(const Difference& difference) {
-  return {.from = difference.issued - std::min(difference.issued, kCyclesBefore),
-          .to = difference.noticed + kCyclesAfter};
+  const uint64_t from = difference.issued - std::min(difference.issued, kCyclesBefore);
+  return {.from = from,
+          .to = difference.noticed + std::max(kCyclesAfter, (difference.noticed - from) / kPartAfter)};
 }
 
 std::string_view view_name(isa::Unit unit) {
@@ -73,11 +76,13 @@ std::vector<std::string> view_signals(std::string_view view) {
 
 std::string fit_view(std::string_view view, std::span<const std::string> signals) {
   std::map<std::string_view, std::string_view> by_name;
+  for (const auto& signal : signals) by_name.emplace(signal, signal);
   for (const auto& signal : signals) by_name.emplace(without_range(signal), signal);
   std::string text;
   for_each_line(view, [&](std::string_view line) {
     const Line parsed = parse(line);
-    const auto found = by_name.find(without_range(parsed.signal));
+    auto found = by_name.find(parsed.signal);
+    if (found == by_name.end()) found = by_name.find(without_range(parsed.signal));
     if (!parsed.signal.empty() && found == by_name.end()) return;
     text.append(parsed.before).append(parsed.signal.empty() ? parsed.signal : found->second).push_back('\n');
   });
@@ -98,8 +103,9 @@ std::string mismatch_view(std::string_view view, const Difference& difference,
   text += fmt::format("*{:.3f} {} {} {}", zoom, time(difference.written.value_or(difference.noticed)),
                       time(difference.issued), time(difference.noticed));
   if (difference.written) text += fmt::format(" {}", time(*difference.written));
-  text += "\n[markername] Aissue\n[markername] Bmismatch\n";
-  if (difference.written) text += "[markername] Cwrong word\n";
+  // Names stand in the middle of their markers: spaces keep those of neighbours apart.
+  text += "\n[markername] Aissue\n[markername] B          mismatch\n";
+  if (difference.written) text += "[markername] Cwrong word            \n";
   text += fmt::format("[sst_width] 180\n[signals_width] {}\n[sst_expanded] 0\n", kNameWidth);
   std::string traces;
   for_each_line(fit_view(view, signals), [&](std::string_view line) {

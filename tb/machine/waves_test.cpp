@@ -101,10 +101,11 @@ TEST(Waves, EverySignalOfEveryViewExists) {
 }
 
 TEST(Waves, ViewFitsAnotherConfiguration) {
-  const std::string view = "@28\nT.a\n@22\n+{word} T.b[7:0]\nT.c[1][3:0]\nT.d[2]\n-comment [3:0]\n";
-  const std::vector<std::string> signals = {"T.a", "T.b[15:0]", "T.c[0][5:0]", "T.c[1][5:0]", "T.e"};
-  EXPECT_EQ(view_signals(view), (std::vector<std::string>{"T.a", "T.b[7:0]", "T.c[1][3:0]", "T.d[2]"}));
-  EXPECT_EQ(fit_view(view, signals), "@28\nT.a\n@22\n+{word} T.b[15:0]\nT.c[1][5:0]\n-comment [3:0]\n");
+  const std::string view = "@28\nT.a\n@22\n+{word} T.b[7:0]\nT.c[1][3:0]\nT.d[2]\nT.f[0]\nT.g[0]\n-comment [3:0]\n";
+  const std::vector<std::string> signals = {"T.a", "T.b[15:0]", "T.c[0][5:0]", "T.c[1][5:0]", "T.e", "T.f[1:0]",
+                                            "T.g[0]", "T.g[1]"};
+  EXPECT_EQ(view_signals(view), (std::vector<std::string>{"T.a", "T.b[7:0]", "T.c[1][3:0]", "T.d[2]", "T.f[0]", "T.g[0]"}));
+  EXPECT_EQ(fit_view(view, signals), "@28\nT.a\n@22\n+{word} T.b[15:0]\nT.c[1][5:0]\nT.f[1:0]\nT.g[0]\n-comment [3:0]\n");
 }
 
 Mismatch softmax_mismatch() {
@@ -174,7 +175,7 @@ TEST(Waves, MarkersStandWhereItHappened) {
   const std::string text = mismatch_view("[timestart] 0\n*-1 -1\n@28\nT.a\n",
                                          *softmax_mismatch().difference(), std::vector<std::string>{"T.a"});
   expect_contains(text, {"[timestart] 9800\n", " 10100 10000 10150 10100\n", "[markername] Aissue\n",
-                         "[markername] Bmismatch\n", "[markername] Cwrong word\n", "@28\nT.a\n"});
+                         "[markername] B          mismatch\n", "[markername] Cwrong word ", "@28\nT.a\n"});
 }
 
 // From a flipped bit to the waveform, by the command that a person types.
