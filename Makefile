@@ -35,7 +35,7 @@ build: configure ## build the tools and the Verilated machines
 .PHONY: run
 run: configure ## the main job: text from the trained checkpoint, through the RTL, checked bit by bit
 	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
-	@$(BUILD)/sim/pimllm generate --model $(CHECKPOINT) --config paper --engine rtl --check --prompt "$(PROMPT)" --tokens $(TOKENS)
+	@$(BUILD)/sim/pimllm generate --model $(CHECKPOINT) --config paper --engine rtl --check --prompt "$(PROMPT)" --tokens $(TOKENS) --on-mismatch out/mismatch
 
 .PHONY: test
 test: build ## all tests that belong into every change
@@ -51,7 +51,7 @@ wave: configure ## a token of a tiny model in GTKWave (VIEW=softmax: another fil
 
 .PHONY: traced
 traced: setup ## the build with tracing that --on-mismatch looks for (CONFIG=small: that machine alone; TARGET=machine_test: a bench)
-	@cmake -S . -B $(BUILD)-trace -G Ninja -DPIMLLM_TRACE=ON "-DPIMLLM_CONFIGS=$$(echo $(CONFIG) | tr ' ' ';')" >/dev/null
+	@cmake -S . -B $(BUILD)-trace -G Ninja -DPIMLLM_TRACE=ON -DPIMLLM_TESTS=$(if $(filter pimllm,$(TARGET)),OFF,ON) "-DPIMLLM_CONFIGS=$$(echo $(CONFIG) | tr ' ' ';')" >/dev/null
 	@cmake --build $(BUILD)-trace -j $(JOBS) --target $(TARGET)
 
 .PHONY: planted

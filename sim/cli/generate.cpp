@@ -128,8 +128,8 @@ void handle_mismatch(const Options& options, const sim::Mismatch& mismatch) {
   const auto option = std::find_if(command.begin(), command.end(), [](const std::string& argument) {
     return argument.starts_with("--on-mismatch");
   });
-  const bool apart = *option == "--on-mismatch";
-  command.erase(option, option + (apart ? 2 : 1));
+  if (option == command.end()) fail("the command line: expected --on-mismatch, found none");
+  command.erase(option, option + (*option == "--on-mismatch" ? 2 : 1));
   try {
     fmt::print("{}\n", sim::investigate(options.on_mismatch, mismatch,
                                         {.command = std::move(command),
@@ -171,6 +171,11 @@ int run(const Options& options) {
     fail("--check: expected --engine rtl, found {}", options.engine);
   if (!options.on_mismatch.empty() && !options.check)
     fail("--on-mismatch: expected --check, without which no mismatch is seen");
+  if (!options.on_mismatch.empty() && !options.machine.trace.empty() &&
+      options.machine.trace != sim::trace_path(options.on_mismatch)) {
+    fail("--trace: expected {} with --on-mismatch, found {}", sim::trace_path(options.on_mismatch),
+         options.machine.trace);
+  }
   if (options.prefill != 0 && options.engine != "rtl")
     fail("--prefill: expected --engine rtl, found {}", options.engine);
 

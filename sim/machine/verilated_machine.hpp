@@ -84,6 +84,7 @@ class VerilatedMachine : public Machine {
       try {
         observe();
       } catch (...) {
+        if (!tracing()) throw;
         failure = std::current_exception();
       }
     }
@@ -220,14 +221,21 @@ class VerilatedMachine : public Machine {
 #endif
   }
 
-  // What the listener threw; a trace shows a bit of what comes after, and is complete.
+  bool tracing() const {
+#if VM_TRACE_FST
+    return trace_ != nullptr;
+#else
+    return false;
+#endif
+  }
+
+  // Throws what the listener threw, once the trace shows what comes after and is complete.
   [[noreturn]] void end_with(const std::exception_ptr& failure) {
     listener_ = nullptr;
 #if VM_TRACE_FST
-    if (trace_) {
-      while (cycles_ < options_.trace_to && options_.trace_to != MachineOptions{}.trace_to) step();
-      trace_.reset();
-    }
+    const bool ends = options_.trace_to != MachineOptions{}.trace_to;
+    while (ends && cycles_ < options_.trace_to) step();
+    trace_.reset();
 #endif
     std::rethrow_exception(failure);
   }

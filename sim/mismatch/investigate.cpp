@@ -6,10 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "golden/error.hpp"
 #include "models/io/atomic_file.hpp"
@@ -75,16 +75,9 @@ std::vector<std::string> traced_command(const std::string& executable, const std
 }  // namespace
 
 std::vector<std::string> own_command() {
-  // read_file asks for the size, which /proc does not know.
   std::vector<std::string> command;
-  const int file = ::open("/proc/self/cmdline", O_RDONLY);
-  std::string text;
-  std::array<char, 4096> part{};
-  for (ssize_t got = 0; (got = ::read(file, part.data(), part.size())) > 0;)
-    text.append(part.data(), static_cast<size_t>(got));
-  ::close(file);
-  for (size_t at = 0; at < text.size(); at += command.back().size() + 1)
-    command.emplace_back(text.c_str() + at);
+  std::ifstream file("/proc/self/cmdline");
+  for (std::string argument; std::getline(file, argument, '\0');) command.push_back(argument);
   if (command.empty()) fail("/proc/self/cmdline: expected the command line, found nothing");
   command[0] = fs::read_symlink("/proc/self/exe").string();
   return command;

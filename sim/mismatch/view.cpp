@@ -35,7 +35,8 @@ Line parse(std::string_view line) {
   return {line.substr(0, start), signal};
 }
 
-// "a.b[7:0]" and, of one bit, "a.b[0]" are the same signal in two configurations; "a.b[3]" is an element of an array.
+// "a.b[7:0]" and, of one bit, "a.b[0]" are the same signal in two configurations; "a.b[3]" is an element of
+// an array.
 std::string_view without_range(std::string_view name) {
   const size_t bracket = name.rfind('[');
   if (bracket == std::string_view::npos) return name;
