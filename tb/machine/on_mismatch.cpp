@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -14,6 +15,7 @@ namespace {
 
 struct State {
   std::string folder, trace;
+  bool folder_per_test = false;
   uint64_t from = 0, to = ~uint64_t{0};
   int trace_machine = 0;
   const testing::TestInfo* test = nullptr;  // whose machines are counted
@@ -30,13 +32,17 @@ State& state() {
 
 void init_on_mismatch(int* argc, char** argv) {
   State& s = state();
-  if (const char* folder = std::getenv("PIMLLM_ON_MISMATCH")) s.folder = folder;
+  if (const char* folder = std::getenv("PIMLLM_ON_MISMATCH")) {
+    s.folder = folder;
+    s.folder_per_test = true;
+  }
   int kept = 1;
   for (int i = 1; i < *argc; ++i) {
     const std::string option = argv[i];
     const auto value = [&] { return i + 1 < *argc ? argv[++i] : ""; };
     if (option == "--on-mismatch") {
       s.folder = value();
+      s.folder_per_test = false;
     } else if (option == "--trace") {
       s.trace = value();
     } else if (option == "--trace-from") {
@@ -85,6 +91,12 @@ void on_mismatch(const sim::Mismatch& mismatch, std::string_view config, int mac
     }
     return;
   }
+  std::string folder = s.folder;
+  if (s.folder_per_test) {
+    std::string name = fmt::format("{}.{}", test->test_suite_name(), test->name());
+    std::replace(name.begin(), name.end(), '/', '_');
+    folder += "/" + name;
+  }
   const std::string executable = sim::own_command().front();
 #if PIMLLM_TRACE
   const bool traced = true;
@@ -92,7 +104,7 @@ void on_mismatch(const sim::Mismatch& mismatch, std::string_view config, int mac
   const bool traced = config == "faulty";
 #endif
   const std::string answer = sim::investigate(
-      s.folder, mismatch,
+      folder, mismatch,
       {.command = {executable, fmt::format("--gtest_filter={}.{}", test->test_suite_name(), test->name()),
                    "--seed", std::to_string(seed())},
        .trace_extra = {"--trace-machine", std::to_string(machine)},

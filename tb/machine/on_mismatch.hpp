@@ -13,7 +13,8 @@
 
 namespace pimllm::tb {
 
-// Parses and removes the options; PIMLLM_ON_MISMATCH stands for --on-mismatch.
+// Parses and removes the options. PIMLLM_ON_MISMATCH, for runs of many tests, names a folder with a folder
+// for each test that fails.
 void init_on_mismatch(int* argc, char** argv);
 
 // Counts a machine that the running test makes, and adds the trace to its options if it is the one.

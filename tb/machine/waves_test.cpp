@@ -101,11 +101,14 @@ TEST(Waves, EverySignalOfEveryViewExists) {
 }
 
 TEST(Waves, ViewFitsAnotherConfiguration) {
-  const std::string view = "@28\nT.a\n@22\n+{word} T.b[7:0]\nT.c[1][3:0]\nT.d[2]\nT.f[0]\nT.g[0]\n-comment [3:0]\n";
-  const std::vector<std::string> signals = {"T.a", "T.b[15:0]", "T.c[0][5:0]", "T.c[1][5:0]", "T.e", "T.f[1:0]",
-                                            "T.g[0]", "T.g[1]"};
-  EXPECT_EQ(view_signals(view), (std::vector<std::string>{"T.a", "T.b[7:0]", "T.c[1][3:0]", "T.d[2]", "T.f[0]", "T.g[0]"}));
-  EXPECT_EQ(fit_view(view, signals), "@28\nT.a\n@22\n+{word} T.b[15:0]\nT.c[1][5:0]\nT.f[1:0]\nT.g[0]\n-comment [3:0]\n");
+  const std::string view =
+      "@28\nT.a\n@22\n+{word} T.b[7:0]\nT.c[1][3:0]\nT.d[2]\nT.f[0]\nT.g[0]\n-comment [3:0]\n";
+  const std::vector<std::string> signals = {"T.a", "T.b[15:0]", "T.c[0][5:0]", "T.c[1][5:0]",
+                                            "T.e", "T.f[1:0]",  "T.g[0]",      "T.g[1]"};
+  EXPECT_EQ(view_signals(view),
+            (std::vector<std::string>{"T.a", "T.b[7:0]", "T.c[1][3:0]", "T.d[2]", "T.f[0]", "T.g[0]"}));
+  EXPECT_EQ(fit_view(view, signals),
+            "@28\nT.a\n@22\n+{word} T.b[15:0]\nT.c[1][5:0]\nT.f[1:0]\nT.g[0]\n-comment [3:0]\n");
 }
 
 Mismatch softmax_mismatch() {
@@ -198,6 +201,19 @@ TEST(Waves, FaultLeavesReportTraceAndView) {
   const auto shown = view_signals(read_file(folder.file("mismatch.gtkw")));
   EXPECT_EQ(shown, view_signals(read_file(PIMLLM_SOURCE_DIR "/sim/waves/softmax.gtkw")));
   for (const auto& name : shown) EXPECT_TRUE(known.contains(name)) << name;
+}
+
+TEST(Waves, EnvironmentNamesAFolderForTheTestsThatFail) {
+  const Folder folder;
+  const std::vector<std::string> command = {"env",
+                                            "PIMLLM_ON_MISMATCH=" + folder.path(),
+                                            PIMLLM_FAULT_TEST,
+                                            "--gtest_filter=*PimAccumulator",
+                                            "--seed",
+                                            std::to_string(tb::seed())};
+  const int status = std::system((shell_line(command) + " > " + folder.file("log")).c_str());
+  ASSERT_EQ(WEXITSTATUS(status), 0) << read_file(folder.file("log"));
+  EXPECT_TRUE(fs::exists(folder.file("Machine_Fault.IsNoticedWhereItHappened_PimAccumulator/mismatch.gtkw")));
 }
 
 }  // namespace
