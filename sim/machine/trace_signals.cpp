@@ -14,7 +14,8 @@ namespace pimllm::sim {
 #if VM_TRACE_FST
 namespace {
 
-// GTKWave's name of what the file calls "a [7:0]": "a[7:0]". Single bits have one index, integers and parameters none.
+// GTKWave's name of what the file calls "a [7:0]": "a[7:0]". Single bits have one index, integers and
+// parameters none.
 std::string gtkwave_name(std::string name, int type) {
   std::erase(name, ' ');
   const size_t bracket = name.rfind('[');
