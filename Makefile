@@ -5,6 +5,10 @@ TOKENS ?= 64
 PROMPT ?= And it came to pass
 SEED ?=
 CMAKE_FLAGS ?=
+VIEW ?= top
+TARGET ?= pimllm
+PLANT ?= softmax_mask
+CONFIG ?= paper small unit
 
 CHECKPOINT := models/checkpoints/kjv-bitnet.gguf
 VENV := .venv/bin
@@ -31,11 +35,28 @@ build: configure ## build the tools and the Verilated machines
 .PHONY: run
 run: configure ## the main job: text from the trained checkpoint, through the RTL, checked bit by bit
 	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
-	@$(BUILD)/sim/pimllm generate --model $(CHECKPOINT) --config paper --engine rtl --check --prompt "$(PROMPT)" --tokens $(TOKENS)
+	@$(BUILD)/sim/pimllm generate --model $(CHECKPOINT) --config paper --engine rtl --check --prompt "$(PROMPT)" --tokens $(TOKENS) --on-mismatch out/mismatch
 
 .PHONY: test
 test: build ## all tests that belong into every change
 	@cd $(BUILD) && $(if $(SEED),PIMLLM_SEED=$(SEED)) ctest --output-on-failure -j $(JOBS)
+
+##@ Waveforms
+.PHONY: wave
+wave: configure ## a token of a tiny model in GTKWave (VIEW=softmax: another file of sim/waves)
+	@cmake --build $(BUILD) -j $(JOBS) --target waves_test
+	@mkdir -p out/wave
+	@PIMLLM_WAVE_DIR=out/wave $(BUILD)/tb/machine/waves_test --seed 1 --gtest_brief=1 --gtest_filter=Waves.EverySignalOfEveryViewExists
+	@.ci/wave out/wave/trace.fst sim/waves/$(VIEW).gtkw
+
+.PHONY: traced
+traced: setup ## the build with tracing that --on-mismatch looks for (CONFIG=small: that machine alone; TARGET=machine_test: a bench)
+	@cmake -S . -B $(BUILD)-trace -G Ninja -DPIMLLM_TRACE=ON -DPIMLLM_TESTS=$(if $(filter pimllm,$(TARGET)),OFF,ON) "-DPIMLLM_CONFIGS=$$(echo $(CONFIG) | tr ' ' ';')" >/dev/null
+	@cmake --build $(BUILD)-trace -j $(JOBS) --target $(TARGET)
+
+.PHONY: planted
+planted: setup ## a bug planted in a copy of the RTL (PLANT=name of tb/planted), and the waveform of it
+	@.ci/planted $(PLANT)
 
 ##@ Quality
 .PHONY: lint

@@ -1,13 +1,16 @@
+# A copy of rtl/ in another place (`make planted`) is built in the same way.
+set(PIMLLM_RTL_DIR ${PROJECT_SOURCE_DIR}/rtl CACHE PATH "Where the RTL of the machines is")
 file(STRINGS ${PROJECT_SOURCE_DIR}/rtl/pimllm.f rtl_files REGEX "\\.sv$")
-list(TRANSFORM rtl_files PREPEND ${PROJECT_SOURCE_DIR}/)
+list(TRANSFORM rtl_files REPLACE "^rtl/" ${PIMLLM_RTL_DIR}/)
 file(READ ${PROJECT_SOURCE_DIR}/rtl/configs.json configs_json)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/rtl/configs.json
              ${PROJECT_SOURCE_DIR}/rtl/pimllm.f)
 
-# pimllm_add_machine(TARGET CONFIG [NAME name] [VLT file...] [OPTIMIZE flags] [VERILATOR flags] [FAST]): verilates the machine in a configuration of
-# rtl/configs.json and adds its `make_NAME` to TARGET. NAME is CONFIG unless given. FAST leaves out the assertions of the RTL.
+# pimllm_add_machine(TARGET CONFIG [NAME name] [VLT file...] [OPTIMIZE flags] [VERILATOR flags] [FAST] [TRACE]): verilates the machine in a configuration of
+# rtl/configs.json and adds its `make_NAME` to TARGET. NAME is CONFIG unless given. FAST leaves out the assertions of the RTL. TRACE: it can write FST files,
+# as all can with PIMLLM_TRACE.
 function(pimllm_add_machine target config)
-  cmake_parse_arguments(ARG "FAST" "NAME" "VLT;OPTIMIZE;VERILATOR" ${ARGN})
+  cmake_parse_arguments(ARG "FAST;TRACE" "NAME" "VLT;OPTIMIZE;VERILATOR" ${ARGN})
   if(NOT ARG_NAME)
     set(ARG_NAME ${config})
   endif()
@@ -34,15 +37,19 @@ function(pimllm_add_machine target config)
     set(assert)
   endif()
   set(trace)
-  if(PIMLLM_TRACE)
+  set(trace_args)
+  if(PIMLLM_TRACE OR ARG_TRACE)
+    # Structures and packed arrays by member, wide words too. Quick to build rather than to run.
     set(trace TRACE_FST)
+    set(trace_args --trace-structs --trace-max-width 8192)
+    set(ARG_OPTIMIZE -O1)
     # verilate() tells it to the Verilated code alone.
-    target_compile_definitions(${target} PRIVATE VM_TRACE_FST=1)
+    set_source_files_properties(${CMAKE_CURRENT_BINARY_DIR}/instance_${ARG_NAME}.cpp PROPERTIES COMPILE_DEFINITIONS VM_TRACE_FST=1)
   endif()
   verilate(${verilated} SOURCES ${rtl_files} ${PROJECT_SOURCE_DIR}/sim/machine/probe.vlt ${ARG_VLT}
            TOP_MODULE pimllm_top PREFIX Vmachine_${ARG_NAME} ${trace} OPT_FAST ${ARG_OPTIMIZE} OPT_SLOW -O0
            VERILATOR_ARGS ${assert} -Wno-fatal -Wno-lint -Wno-style --x-assign fast --x-initial fast -O3 -fno-dfg
-                          -I${PROJECT_SOURCE_DIR}/rtl/common ${params} ${ARG_VERILATOR})
+                          -I${PIMLLM_RTL_DIR}/common ${params} ${trace_args} ${ARG_VERILATOR})
   target_link_libraries(${verilated} PUBLIC pimllm_xbar)
   configure_file(${PROJECT_SOURCE_DIR}/sim/machine/instance.cpp.in instance_${ARG_NAME}.cpp @ONLY)
   target_sources(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/instance_${ARG_NAME}.cpp)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Generates everything that names opcodes and fields from isa.json: the SystemVerilog package, the C++ header and the
-GTKWave filter. With --check it writes nothing and fails if a committed file is stale."""
+"""Generates everything that names opcodes and fields from isa.json: the SystemVerilog package and the C++ header. With
+--check it writes nothing and fails if a committed file is stale."""
 
 import json
 import pathlib
@@ -67,17 +67,11 @@ def cpp_header(isa):
     return "\n".join(out)
 
 
-def gtkwave_filter(isa):
-    rows = "".join(f"{o['code']:02x} {o['name']}\n" for o in isa["opcodes"])
-    return rows
-
-
 def main():
     isa = json.loads((ROOT / "models/isa/isa.json").read_text())
     files = {
         "rtl/common/isa_pkg.sv": sv_package(isa),
         "models/isa/isa.hpp": cpp_header(isa),
-        "sim/waves/opcode.filter": gtkwave_filter(isa),
     }
     stale = [p for p, text in files.items() if not (ROOT / p).exists() or (ROOT / p).read_text() != text]
     if "--check" in sys.argv[1:]:

@@ -36,6 +36,7 @@ generate "--tokens" "$model" "A" --tokens many
 generate "huge" "$model" "A" --engine rtl --config huge
 generate "--engine" "$model" "A" --engine magic
 generate "--check: expected --engine rtl" "$model" "A" --check
+generate "--on-mismatch: expected --check" "$model" "A" --engine rtl --on-mismatch "$folder/mismatch"
 generate "--memory-stall: expected 0 to 0.95" "$model" "A" --memory-stall nan
 generate "--temperature: expected a finite number" "$model" "A" --temperature nan
 generate "needs 1280 words of KV, the machine has 512" "$model" "A" --engine rtl --config unit

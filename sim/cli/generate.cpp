@@ -2,6 +2,7 @@
 // machine.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include "sim/cli/console.hpp"
 #include "sim/cli/engine.hpp"
 #include "sim/cli/rtl_session.hpp"
+#include "sim/mismatch/investigate.hpp"
 
 namespace pimllm::cli {
 namespace {
@@ -22,7 +24,7 @@ namespace {
 constexpr double kMaxStall = 0.95;
 
 struct Options {
-  std::string model, prompt, json;
+  std::string model, prompt, json, on_mismatch;
   std::string engine = "golden";
   std::string config = "paper";
   int tokens = 64;
@@ -108,6 +110,39 @@ void run_rtl(const Options& options, const ModelWeights& weights, const std::vec
   json["rtl"] = session.report();
 }
 
+#if VM_TRACE_FST
+constexpr bool kTraced = true;
+#else
+constexpr bool kTraced = false;
+#endif
+
+// In the run that was asked for: the report, and a traced run for the waveform. In the traced run: its view.
+void handle_mismatch(const Options& options, const sim::Mismatch& mismatch) {
+  if (options.on_mismatch.empty()) return;
+  fmt::print("\n");
+  if (!options.machine.trace.empty()) {
+    sim::write_view(options.on_mismatch, mismatch, sim::read_trace_signals(options.machine.trace));
+    return;
+  }
+  std::vector<std::string> command = sim::own_command();
+  const auto option = std::find_if(command.begin(), command.end(), [](const std::string& argument) {
+    return argument.starts_with("--on-mismatch");
+  });
+  if (option == command.end()) fail("the command line: expected --on-mismatch, found none");
+  command.erase(option, option + (*option == "--on-mismatch" ? 2 : 1));
+  try {
+    fmt::print("{}\n", sim::investigate(options.on_mismatch, mismatch,
+                                        {.command = std::move(command),
+                                         .trace_extra = {},
+                                         .seed = options.seed,
+                                         .config = options.config,
+                                         .target = "pimllm",
+                                         .traced = kTraced}));
+  } catch (const Error& error) {
+    fmt::print("{}\n", error.what());  // the mismatch is what the command ends with
+  }
+}
+
 int run(const Options& options) {
   const ModelWeights weights = load_model(options.model);
   const Tokenizer tokenizer = load_tokenizer(options.model);
@@ -134,6 +169,13 @@ int run(const Options& options) {
   }
   if (options.check && options.engine != "rtl")
     fail("--check: expected --engine rtl, found {}", options.engine);
+  if (!options.on_mismatch.empty() && !options.check)
+    fail("--on-mismatch: expected --check, without which no mismatch is seen");
+  if (!options.on_mismatch.empty() && !options.machine.trace.empty() &&
+      options.machine.trace != sim::trace_path(options.on_mismatch)) {
+    fail("--trace: expected {} with --on-mismatch, found {}", sim::trace_path(options.on_mismatch),
+         options.machine.trace);
+  }
   if (options.prefill != 0 && options.engine != "rtl")
     fail("--prefill: expected --engine rtl, found {}", options.engine);
 
@@ -145,7 +187,12 @@ int run(const Options& options) {
   std::fflush(stdout);
   Printer print(tokenizer);
   if (options.engine == "rtl") {
-    run_rtl(options, weights, prompt, print, json);
+    try {
+      run_rtl(options, weights, prompt, print, json);
+    } catch (const sim::Mismatch& mismatch) {
+      handle_mismatch(options, mismatch);
+      throw;
+    }
   } else {
     const auto engine =
         options.engine == "float"
@@ -182,6 +229,8 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("--prefill", options->prefill, "prompt tokens at a time (2, 4 or 8; 0: one by one)")
       ->capture_default_str();
   command->add_flag("--check", options->check, "compare every write of the machine with the references");
+  command->add_option("--on-mismatch", options->on_mismatch,
+                      "folder for the report and the waveform of a mismatch (with --check)");
   command->add_option("--memory-latency", options->machine.memory.latency, "cycles")->capture_default_str();
   command->add_option("--memory-latency-spread", options->machine.memory.latency_spread,
                       "random cycles on top");

@@ -1,6 +1,9 @@
 // pimllm: a 1-bit transformer on a processing-in-memory machine, in golden model and RTL.
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "sim/cli/commands.hpp"
@@ -30,7 +33,12 @@ int main(int argc, char** argv) {
   }
   catch_interrupts();
   try {
-    return action();
+    const int code = action();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      fmt::print(stderr, "pimllm: standard output cannot be written: {}\n", std::strerror(errno));
+      return kCannotRun;
+    }
+    return code;
   } catch (const pimllm::sim::Mismatch& mismatch) {
     fmt::print(stderr, "pimllm: mismatch: {}\n", mismatch.what());
     return kWrong;

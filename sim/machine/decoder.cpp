@@ -30,6 +30,7 @@ std::string_view cause_name(uint32_t cause) {
 Decoder::Decoder(const CompiledModel& model, Machine& machine, Checker* checker)
     : model_(model), machine_(machine), checker_(checker) {
   machine_.listen(checker_);
+  if (checker_ != nullptr) checker_->use_clock([&machine] { return machine.cycles(); });
   const auto expect = [&](std::string_view name, int expected) {
     const auto found = machine_.read_register(register_address(name));
     if (found != static_cast<uint32_t>(expected)) {
@@ -62,7 +63,10 @@ Decoder::Decoder(const CompiledModel& model, Machine& machine, Checker* checker)
   finish(model.init);
 }
 
-Decoder::~Decoder() { machine_.listen(nullptr); }
+Decoder::~Decoder() {
+  machine_.listen(nullptr);
+  if (checker_ != nullptr) checker_->use_clock({});
+}
 
 void Decoder::start(const CompiledProgram& program, const HostRegisters& host) {
   if (checker_ != nullptr) checker_->on_start(program, host);

@@ -49,12 +49,17 @@ struct MemoryTiming {
 
 struct MachineOptions {
   MemoryTiming memory;
-  uint64_t seed = 1;        // of stalls and of power-on values
-  std::string trace;        // FST file; only in builds with tracing
-  uint64_t trace_from = 0;  // cycles
+  uint64_t seed = 1;  // of stalls and of power-on values
+  // FST file of the cycles [trace_from, trace_to); only in builds with tracing. When a listener throws, the
+  // machine runs on up to trace_to before that comes out of step(), and the file is complete.
+  std::string trace;
+  uint64_t trace_from = 0;
   uint64_t trace_to = ~uint64_t{0};
   CrossbarNoise noise;  // of the crossbars
 };
+
+// Time units of a cycle in a trace; a cycle begins with the falling edge of the clock.
+inline constexpr uint64_t kTraceCycle = 10;
 
 class Machine {
  public:
@@ -76,5 +81,9 @@ class Machine {
 // for a trace in a build without tracing.
 std::unique_ptr<Machine> make_machine(std::string_view config, const MachineOptions& options);
 std::vector<std::string> machine_configs();
+
+// Names of the signals in an FST file, as GTKWave writes them: "TOP.pimllm_top.cmd_valid[4:0]". Throws Error
+// if it cannot be read, or in a build without tracing.
+std::vector<std::string> read_trace_signals(const std::string& path);
 
 }  // namespace pimllm::sim

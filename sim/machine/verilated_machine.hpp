@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <random>
 #include <vector>
@@ -78,7 +79,15 @@ class VerilatedMachine : public Machine {
     fetch_->before_edge();
     for (auto& port : reads_) port->before_edge();
     for (auto& port : writes_) port->before_edge();
-    if (listener_ != nullptr && dut_->rst_ni != 0) observe();
+    std::exception_ptr failure;
+    if (listener_ != nullptr && dut_->rst_ni != 0) {
+      try {
+        observe();
+      } catch (...) {
+        if (!tracing()) throw;
+        failure = std::current_exception();
+      }
+    }
     dut_->clk_i = 1;
     dut_->eval();
     dump(1);
@@ -89,6 +98,7 @@ class VerilatedMachine : public Machine {
     ++cycles_;
     if (options_.memory.latency_spread != 0) spread_latency();
     if (cycles_ == options_.memory.hang_at) hang_memory(true);
+    if (failure) end_with(failure);
   }
 
   uint64_t cycles() const override { return cycles_; }
@@ -212,16 +222,37 @@ class VerilatedMachine : public Machine {
 #if VM_TRACE_FST
     trace_ = std::make_unique<VerilatedFstC>();
     dut_->trace(trace_.get(), 99);
+    trace_->set_time_unit("1ns");
+    trace_->set_time_resolution("1ns");
     trace_->open(options_.trace.c_str());
 #else
     fail("{}: this build has no tracing, expected a build with -DPIMLLM_TRACE=ON", options_.trace);
 #endif
   }
 
+  bool tracing() const {
+#if VM_TRACE_FST
+    return trace_ != nullptr;
+#else
+    return false;
+#endif
+  }
+
+  // Throws what the listener threw, once the trace shows what comes after and is complete.
+  [[noreturn]] void end_with(const std::exception_ptr& failure) {
+    listener_ = nullptr;
+#if VM_TRACE_FST
+    const bool ends = options_.trace_to != MachineOptions{}.trace_to;
+    while (ends && cycles_ < options_.trace_to) step();
+    trace_.reset();
+#endif
+    std::rethrow_exception(failure);
+  }
+
   void dump([[maybe_unused]] int edge) {
 #if VM_TRACE_FST
     if (trace_ && cycles_ >= options_.trace_from && cycles_ < options_.trace_to) {
-      trace_->dump(10 * cycles_ + (edge != 0 ? 5 : 0));
+      trace_->dump(kTraceCycle * cycles_ + (edge != 0 ? kTraceCycle / 2 : 0));
     }
 #endif
   }

@@ -14,11 +14,6 @@ constexpr int kMaxAge = 1;
 
 size_t slot(isa::Unit unit) { return static_cast<size_t>(unit); }
 
-std::string_view unit_name(isa::Unit unit) {
-  constexpr std::array<std::string_view, 6> kNames = {"scheduler", "DMA", "PIM", "ARR", "SMX", "VEC"};
-  return kNames.at(slot(unit));
-}
-
 std::string describe(const isa::UnitCommand& c) {
   return fmt::format("opcode {} mode {:#x} count {} a0 {} a1 {:#x} a2 {} s0 {} s1 {} s2 {:#x} pos {}",
                      static_cast<int>(c.opcode), c.mode, c.count, c.a0, c.a1, c.a2, c.s0, c.s1, c.s2, c.pos);
@@ -27,6 +22,11 @@ std::string describe(const isa::UnitCommand& c) {
 CrossbarSettings settings_of(const CompiledModel& model) { return model.golden.crossbar; }
 
 }  // namespace
+
+std::string_view unit_name(isa::Unit unit) {
+  constexpr std::array<std::string_view, 6> kNames = {"scheduler", "DMA", "PIM", "ARR", "SMX", "VEC"};
+  return kNames.at(slot(unit));
+}
 
 Checker::Checker(const CompiledModel& model) : model_(model), reference_(model.hardware, settings_of(model)) {
   reference_.load(model.segments);
@@ -44,18 +44,18 @@ void Checker::on_finish() {
   for (const auto unit :
        {isa::Unit::kDma, isa::Unit::kPim, isa::Unit::kArr, isa::Unit::kSmx, isa::Unit::kVec}) {
     if (!running_[slot(unit)].empty())
-      report(running_[slot(unit)].front(), "expected it to be done, the program ended before");
+      report(running_[slot(unit)].front(), {{}, "it to be done", "the end of the program", {}});
     expect_no_leftovers(unit, nullptr);
   }
   // What the reference still has ahead was never given to a unit.
   if (!ended_) {
     if (const auto issued = reference_.next()) {
-      report({*issued, {}}, "expected it to be issued, the program ended before");
+      report({*issued, {}, {}}, {{}, "it to be issued", "the end of the program", {}});
     }
     ended_ = true;
   }
   for (const auto& queue : ahead_) {
-    if (!queue.empty()) report(queue.front(), "expected it to be issued, the program ended before");
+    if (!queue.empty()) report(queue.front(), {{}, "it to be issued", "the end of the program", {}});
   }
 }
 
@@ -64,10 +64,9 @@ void Checker::advance(isa::Unit unit) {
     const auto issued = ended_ ? std::nullopt : reference_.next();
     if (!issued) {
       ended_ = true;
-      throw Mismatch(fmt::format("{}: found a command, expected the end of program {}", unit_name(unit),
-                                 program_->name));
+      report(unit, {{}, "the end of program " + program_->name, "a command", {}});
     }
-    Expected expected{*issued, reference_.execute(issued->command)};
+    Expected expected{*issued, reference_.execute(issued->command), {}};
     if (on_executed_ && program_ == &model_.step) on_executed_(issued->index);
     ahead_[slot(issued->unit)].push_back(std::move(expected));
   }
@@ -76,9 +75,9 @@ void Checker::advance(isa::Unit unit) {
 void Checker::on_command(isa::Unit unit, const isa::UnitCommand& command) {
   advance(unit);
   auto& expected = ahead_[slot(unit)].front();
+  expected.taken = now();
   if (!(expected.issued.command == command)) {
-    report(expected, fmt::format("expected command {}, found {}", describe(expected.issued.command),
-                                 describe(command)));
+    report(expected, {"command", describe(expected.issued.command), describe(command), {}});
   }
   running_[slot(unit)].push_back(std::move(expected));
   ahead_[slot(unit)].pop_front();
@@ -105,6 +104,7 @@ void Checker::observe(const Write& write, uint32_t bank, size_t first, size_t co
   auto& word = observed_[slot(write.unit)][key(write.space, bank, write.address)];
   word.bytes.resize(count);
   word.written.resize(count);
+  word.cycle = now();
   word.age = 0;
   bool any = false;
   for (size_t i = 0; i < count; ++i) {
@@ -120,8 +120,7 @@ void Checker::observe(const Write& write, uint32_t bank, size_t first, size_t co
 
 void Checker::on_done(isa::Unit unit) {
   auto& running = running_[slot(unit)];
-  if (running.empty())
-    throw Mismatch(fmt::format("{}: found a done, expected none: no command is running", unit_name(unit)));
+  if (running.empty()) report(unit, {{}, "no done, as no command is running", "a done", {}});
   const Expected expected = std::move(running.front());
   running.pop_front();
   compare(unit, expected);
@@ -141,12 +140,12 @@ void Checker::compare(isa::Unit unit, const Expected& expected) {
                          byte / 4);
     };
     if (found == observed.end()) {
-      report(expected, fmt::format("{}: expected {:#04x}, found no write", where(first), write.bytes[first]));
+      report(expected, {where(first), fmt::format("{:#04x}", write.bytes[first]), "no write", {}});
     }
     for (size_t i = first; i < write.bytes.size(); ++i) {
       if (write.mask[i] == 0) continue;
       if (found->second.written[i] == 0) {
-        report(expected, fmt::format("{}: expected {:#04x}, found no write", where(i), write.bytes[i]));
+        report(expected, {where(i), fmt::format("{:#04x}", write.bytes[i]), "no write", found->second.cycle});
       }
       if (found->second.bytes[i] != write.bytes[i]) {
         int32_t wanted = 0, seen = 0;
@@ -155,8 +154,9 @@ void Checker::compare(isa::Unit unit, const Expected& expected) {
           std::memcpy(&wanted, write.bytes.data() + element, 4);
           std::memcpy(&seen, found->second.bytes.data() + element, 4);
         }
-        report(expected, fmt::format("{}: expected {:#04x}, found {:#04x} (as int32: expected {}, found {})",
-                                     where(i), write.bytes[i], found->second.bytes[i], wanted, seen));
+        report(expected,
+               {where(i), fmt::format("{:#04x} (of int32 {})", write.bytes[i], wanted),
+                fmt::format("{:#04x} (of int32 {})", found->second.bytes[i], seen), found->second.cycle});
       }
     }
     observed.erase(found);
@@ -176,18 +176,47 @@ void Checker::expect_no_leftovers(isa::Unit unit, const Expected* last) {
       continue;
     }
     constexpr uint64_t kAddressMask = (uint64_t{1} << 48) - 1;
-    const std::string what = fmt::format("{} word {}: found a write, expected none",
-                                         space_name(static_cast<Space>(where >> 60)), where & kAddressMask);
-    if (last != nullptr) report(*last, what);
-    throw Mismatch(fmt::format("{} after its last instruction: {}", unit_name(unit), what));
+    const Finding finding{
+        fmt::format("{} word {}", space_name(static_cast<Space>(where >> 60)), where & kAddressMask),
+        "no write", "a write", word.cycle};
+    if (last != nullptr) report(*last, finding);
+    report(unit, finding);
   }
 }
 
-void Checker::report(const Expected& expected, const std::string& what) const {
+std::string Checker::Finding::sentence() const {
+  return fmt::format("{}{}expected {}, found {}", element, element.empty() ? "" : ": ", expected, found);
+}
+
+void Checker::report(const Expected& expected, const Finding& finding) const {
   const auto& issued = expected.issued;
-  throw Mismatch(fmt::format("program {} instruction {} ({}), {}: {}", program_->name, issued.index,
-                             isa::disassemble(issued.instruction, issued.index, program_->symbols),
-                             unit_name(issued.unit), what));
+  const std::string text = isa::disassemble(issued.instruction, issued.index, program_->symbols);
+  throw Mismatch(fmt::format("program {} instruction {} ({}), {}: {}", program_->name, issued.index, text,
+                             unit_name(issued.unit), finding.sentence()),
+                 {.unit = issued.unit,
+                  .program = program_->name,
+                  .instruction = issued,
+                  .text = text,
+                  .element = finding.element,
+                  .expected = finding.expected,
+                  .found = finding.found,
+                  .issued = expected.taken.value_or(now()),
+                  .written = finding.written,
+                  .noticed = now()});
+}
+
+void Checker::report(isa::Unit unit, const Finding& finding) const {
+  throw Mismatch(fmt::format("{}: {}", unit_name(unit), finding.sentence()),
+                 {.unit = unit,
+                  .program = program_ == nullptr ? "" : program_->name,
+                  .instruction = {},
+                  .text = {},
+                  .element = finding.element,
+                  .expected = finding.expected,
+                  .found = finding.found,
+                  .issued = now(),
+                  .written = finding.written,
+                  .noticed = now()});
 }
 
 }  // namespace pimllm::sim

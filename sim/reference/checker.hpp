@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,10 +21,32 @@
 
 namespace pimllm::sim {
 
-// A difference between the machine and a reference: instruction, unit, element, expected, found.
+// "DMA", "PIM", "ARR", "SMX", "VEC", or "scheduler".
+std::string_view unit_name(isa::Unit unit);
+
+// Where the machine differs from the instruction-level reference. Cycles are those of Machine::cycles().
+struct Difference {
+  isa::Unit unit = isa::Unit::kSched;
+  std::string program;
+  std::optional<Issued> instruction;  // none: a command or write that belongs to none
+  std::string text;                   // of the instruction, disassembled
+  std::string element, expected, found;
+  uint64_t issued = 0;              // cycle in which the unit took the command; `noticed` if it did not
+  std::optional<uint64_t> written;  // cycle in which it wrote the word that differs
+  uint64_t noticed = 0;             // cycle in which the checker saw the difference
+};
+
+// A difference between the machine and a reference: instruction, unit, element, expected, found. Without a
+// Difference it is the two references that differ.
 class Mismatch : public Error {
  public:
-  using Error::Error;
+  explicit Mismatch(const std::string& what) : Error(what) {}
+  Mismatch(const std::string& what, Difference difference)
+      : Error(what), difference_(std::move(difference)) {}
+  const std::optional<Difference>& difference() const { return difference_; }
+
+ private:
+  std::optional<Difference> difference_;
 };
 
 class Checker : public Listener {
@@ -37,6 +60,9 @@ class Checker : public Listener {
   void on_command(isa::Unit unit, const isa::UnitCommand& command) override;
   void on_write(const Write& write) override;
   void on_done(isa::Unit unit) override;
+
+  // Cycles of the machine, for the differences; without it they are 0.
+  void use_clock(std::function<uint64_t()> clock) { clock_ = std::move(clock); }
 
   uint64_t instructions() const { return instructions_; }
   Reference& reference() { return reference_; }
@@ -53,11 +79,13 @@ class Checker : public Listener {
   struct Word {
     std::vector<uint8_t> bytes;
     std::vector<uint8_t> written;
-    int age = 0;  // instructions of the unit done since
+    uint64_t cycle = 0;  // of the last write
+    int age = 0;         // instructions of the unit done since
   };
   struct Expected {
     Issued issued;
     std::vector<pimllm::Write> writes;
+    std::optional<uint64_t> taken;  // cycle
   };
 
   static uint64_t key(Space space, uint32_t bank, uint64_t address);
@@ -66,7 +94,16 @@ class Checker : public Listener {
   void observe(const Write& write, uint32_t bank, size_t first, size_t count);
   void compare(isa::Unit unit, const Expected& expected);
   void expect_no_leftovers(isa::Unit unit, const Expected* last);
-  [[noreturn]] void report(const Expected& expected, const std::string& what) const;
+  uint64_t now() const { return clock_ ? clock_() : 0; }
+  // What differs: element, expected, found.
+  struct Finding {
+    std::string element, expected, found;
+    std::optional<uint64_t> written;  // cycle
+    std::string sentence() const;
+  };
+  [[noreturn]] void report(const Expected& expected, const Finding& finding) const;
+  // The same where no instruction is to blame.
+  [[noreturn]] void report(isa::Unit unit, const Finding& finding) const;
 
   const CompiledModel& model_;
   Reference reference_;
@@ -76,6 +113,7 @@ class Checker : public Listener {
   std::array<std::deque<Expected>, kUnits> running_;  // given to the unit
   std::array<std::unordered_map<uint64_t, Word>, kUnits> observed_;
   uint64_t instructions_ = 0;
+  std::function<uint64_t()> clock_;
   Started on_started_;
   std::function<void(size_t)> on_executed_;
 };

@@ -4,6 +4,8 @@
 #include "models/compiler/hardware.hpp"
 #include "sim/machine/attention_run.hpp"
 #include "tb/common/seed.hpp"
+#include "tb/machine/on_mismatch.hpp"
+#include "tb/machine/test_machines.hpp"
 
 namespace pimllm::sim {
 namespace {
@@ -20,9 +22,11 @@ ModelConfig shape(int heads, int kv_heads, int head_dim, int context, Normalizer
 }
 
 AttentionRun attend(const std::string& config, const ModelConfig& model, int tokens, bool north, bool check) {
-  const auto machine = make_machine(config, {});
-  return run_attention(*machine, model, hardware_preset(config),
-                       {.tokens = tokens, .north = north, .seed = tb::seed()}, check);
+  const auto machine = tb::make_test_machine(config);
+  return tb::investigated(config, tb::machines_made(), [&] {
+    return run_attention(*machine, model, hardware_preset(config),
+                         {.tokens = tokens, .north = north, .seed = tb::seed()}, check);
+  });
 }
 
 TEST(Attention, EqualsReferenceWithEitherFeed) {

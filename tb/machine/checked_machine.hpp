@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "golden/activation.hpp"
@@ -16,6 +17,7 @@
 #include "sim/reference/checker.hpp"
 #include "sim/reference/golden_check.hpp"
 #include "tb/common/seed.hpp"
+#include "tb/machine/on_mismatch.hpp"
 #include "tb/machine/test_machines.hpp"
 
 namespace pimllm::tb {
@@ -28,14 +30,18 @@ class CheckedMachine {
       : CheckedMachine(config, make_random_model(model, seed()), options, compile_options) {}
 
   CheckedMachine(const std::string& config, ModelWeights weights, const sim::MachineOptions& options = {},
-                 const CompileOptions& compile_options = {})
-      : weights_(std::move(weights)),
+                 const CompileOptions& compile_options = {}) try
+      : config_(config),
+        weights_(std::move(weights)),
         compiled_(compile(weights_, hardware_preset(config), compile_options)),
         golden_(weights_, compiled_.golden),
         machine_(make_test_machine(config, options)),
         checker_(compiled_),
         check_(compiled_, weights_, checker_),
-        decoder_(compiled_, *machine_, &checker_) {}
+        decoder_(compiled_, *machine_, &checker_) {
+  } catch (const sim::Mismatch& mismatch) {
+    on_mismatch(mismatch, config, machines_made());
+  }
 
   int32_t random_token(std::mt19937_64& rng) const {
     return static_cast<int32_t>(rng() % static_cast<uint64_t>(compiled_.config.vocab_size));
@@ -44,7 +50,7 @@ class CheckedMachine {
   // Decodes one token and compares its logits.
   void step(int32_t token) {
     const auto expected = golden_.step(token);
-    const auto found = decoder_.step(token);
+    const auto found = investigated([&] { return decoder_.step(token); });
     ASSERT_TRUE(std::equal(expected.begin(), expected.end(), found.begin(), found.end()))
         << "logits at position " << golden_.position() - 1;
   }
@@ -63,7 +69,7 @@ class CheckedMachine {
   // Prompt tokens without logits.
   void prompt(const std::vector<int32_t>& tokens) {
     for (const int32_t token : tokens) golden_.step(token);
-    decoder_.prompt(tokens);
+    investigated([&] { decoder_.prompt(tokens); });
   }
 
   // The machine's own greedy loop.
@@ -74,7 +80,7 @@ class CheckedMachine {
       token = argmax(golden_.step(token));
       expected.push_back(token);
     }
-    decoder_.generate(first, tokens, [&](int32_t made) { found.push_back(made); });
+    investigated([&] { decoder_.generate(first, tokens, [&](int32_t made) { found.push_back(made); }); });
     EXPECT_EQ(found, expected);
   }
 
@@ -84,10 +90,17 @@ class CheckedMachine {
   sim::Checker& checker() { return checker_; }
 
  private:
+  template <typename Work>
+  std::invoke_result_t<Work> investigated(Work work) {
+    return tb::investigated(config_, number_, work);
+  }
+
+  std::string config_;
   ModelWeights weights_;
   CompiledModel compiled_;
   IntegerModel golden_;
   std::unique_ptr<sim::Machine> machine_;
+  int number_ = machines_made();
   sim::Checker checker_;
   sim::GoldenCheck check_;
   sim::Decoder decoder_;

@@ -14,6 +14,7 @@
 #include "tb/common/seed.hpp"
 #include "tb/machine/checked_machine.hpp"
 #include "tb/machine/faulty_machine.hpp"
+#include "tb/machine/on_mismatch.hpp"
 
 namespace pimllm::tb {
 namespace {
@@ -69,8 +70,9 @@ TEST_P(Fault, IsNoticedWhereItHappened) {
     } catch (const Error& error) {
       ASSERT_TRUE(machine.fired()) << error.what();
       const std::string what = error.what();
-      const bool mismatch = dynamic_cast<const sim::Mismatch*>(&error) != nullptr;
-      EXPECT_TRUE(mismatch || c.may_stop) << what;
+      const auto* mismatch = dynamic_cast<const sim::Mismatch*>(&error);
+      EXPECT_TRUE(mismatch != nullptr || c.may_stop) << what;
+      if (mismatch != nullptr) on_mismatch(*mismatch, "faulty", machines_made());
       if (c.at_once) {
         EXPECT_NE(what.find(fmt::format(", {}:", name_of(c.fault.unit))), std::string::npos) << what;
         EXPECT_LE(machine.done_since(), std::max<uint64_t>(machine.struck(), 1)) << what;

@@ -13,6 +13,8 @@
 #include "sim/reference/checker.hpp"
 #include "sim/reference/golden_check.hpp"
 #include "tb/common/seed.hpp"
+#include "tb/machine/on_mismatch.hpp"
+#include "tb/machine/test_machines.hpp"
 
 namespace pimllm::sim {
 namespace {
@@ -68,7 +70,7 @@ TEST_P(NoisyMachine, EqualsBothReferences) {
   IntegerModel golden(weights, compiled.golden);
   MachineOptions machine_options;
   machine_options.noise = noise;
-  const auto machine = make_machine(config, machine_options);
+  const auto machine = tb::make_test_machine(config, machine_options);
   Checker checker(compiled);
   GoldenCheck check(compiled, weights, checker);
   Decoder decoder(compiled, *machine, &checker);
@@ -77,7 +79,7 @@ TEST_P(NoisyMachine, EqualsBothReferences) {
   for (int i = 0; i < 3; ++i) {
     const auto token = static_cast<int32_t>(rng() % static_cast<uint64_t>(compiled.config.vocab_size));
     const auto expected = golden.step(token);
-    const auto found = decoder.step(token);
+    const auto found = tb::investigated(config, tb::machines_made(), [&] { return decoder.step(token); });
     ASSERT_TRUE(std::equal(expected.begin(), expected.end(), found.begin(), found.end())) << "token " << i;
     const auto without = ideal.step(token);
     changed = changed || !std::equal(without.begin(), without.end(), found.begin(), found.end());
