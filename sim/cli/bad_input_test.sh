@@ -67,4 +67,10 @@ for command in "generate --model $model --prompt A --tokens 255 --engine rtl --c
   grep -q interrupted "$folder/stderr" || { echo "$command: expected a word of it"; cat "$folder/stderr"; exit 1; }
   if compgen -G "$folder/stopped*" >/dev/null; then echo "$command: left a file"; exit 1; fi
 done
+
+# A full disk.
+code=0
+"$pimllm" info "$model" >/dev/full 2>"$folder/stderr" || code=$?
+[[ $code == 2 ]] || { echo "info into a full disk: expected exit 2, found $code"; exit 1; }
+grep -q "standard output cannot be written" "$folder/stderr" || { echo "full disk: expected a word of it"; exit 1; }
 echo "bad input: good"
