@@ -1,0 +1,83 @@
+// Tokens are conserved, never taken where there are none, and an overflow is always told to those who gave. Shown for any
+// two semaphores (`sem` is free, but does not change) and for every peer.
+`include "assert.svh"
+
+module semaphores_props
+  import sched_pkg::*;
+#(
+    parameter int unsigned CountWidth = 6,
+    parameter int unsigned NumSems = 32
+) (
+    input logic                            clk_i,
+    input logic                            rst_ni,
+    input logic                            clear_i,
+    input logic    [  NumPeers-1:0]        take_req_i,
+    input sem_id_t [  NumPeers-1:0][1:0]   take_sem_i,
+    input logic    [  NumPeers-1:0]        take_gnt_o,
+    input logic    [  NumPeers-1:0]        give_valid_i,
+    input sem_id_t [  NumPeers-1:0][1:0]   give_sem_i,
+    input logic    [  NumPeers-1:0]        overflow_o,
+    input logic    [CountWidth-1:0]        count_q     [NumSems]
+);
+
+  localparam int unsigned SumWidth = CountWidth + 2;
+  localparam logic [SumWidth-1:0] MaxCount = SumWidth'(2 ** CountWidth - 1);
+
+  sem_id_t [1:0] sem;  // free
+  logic [1:0][SumWidth-1:0] balance_q, takes, gives, sum;
+  logic [1:0] over;
+  logic [NumPeers-1:0] servable, flagged, expected;
+
+  // No peer asks for nothing: unit_queue and sched_core ask when they name a semaphore only.
+  for (genvar p = 0; p < NumPeers; p++) begin : gen_contract
+    `ASSUME(AsksForSomething, !take_req_i[p] || take_sem_i[p] != '0)
+  end
+  `ASSUME(SemaphoresStay, $stable(sem) && sem[0] != '0)
+
+  for (genvar k = 0; k < 2; k++) begin : gen_sem
+    always_comb begin
+      takes[k] = '0;
+      gives[k] = '0;
+      for (int unsigned p = 0; p < NumPeers; p++) begin
+        for (int unsigned i = 0; i < 2; i++) begin
+          takes[k] = takes[k] + SumWidth'(take_gnt_o[p] && take_sem_i[p][i] == sem[k]);
+          gives[k] = gives[k] + SumWidth'(give_valid_i[p] && give_sem_i[p][i] == sem[k]);
+        end
+      end
+    end
+
+    assign sum[k] = balance_q[k] + gives[k] - takes[k];
+    assign over[k] = sem[k] != '0 && sum[k] > MaxCount;
+
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni || clear_i) balance_q[k] <= '0;
+      else if (sem[k] != '0) balance_q[k] <= over[k] ? MaxCount : sum[k];
+    end
+
+    `ASSERT(Conserved, SumWidth'(count_q[sem[k]]) == balance_q[k])
+    `ASSERT(NoUnderflow, sem[k] == '0 || takes[k] <= balance_q[k])
+  end
+
+  always_comb begin
+    for (int unsigned p = 0; p < NumPeers; p++) begin
+      servable[p] = take_req_i[p] && (take_sem_i[p][0] == '0 || count_q[take_sem_i[p][0]] != '0) &&
+          (take_sem_i[p][1] == '0 || count_q[take_sem_i[p][1]] != '0) &&
+          (take_sem_i[p][0] != take_sem_i[p][1] || take_sem_i[p][0] == '0 || count_q[take_sem_i[p][0]] > 1);
+      // The flag is compared for peers that give to just those two.
+      flagged[p] = overflow_o[p] && give_sem_i[p] == sem;
+      expected[p] = give_valid_i[p] && give_sem_i[p] == sem && over != '0;
+    end
+  end
+
+  `ASSERT(LowestServableIsServed, take_gnt_o == (servable & (~servable + 1'b1)))
+  `ASSERT(OverflowFlagExact, flagged == expected)
+  `ASSERT(NoneIsEmpty, count_q[0] == '0)
+
+endmodule
+
+bind semaphores semaphores_props #(
+    .CountWidth(CountWidth),
+    .NumSems(NumSems)
+) u_props (
+    .*
+);
