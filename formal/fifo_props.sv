@@ -27,12 +27,14 @@ module fifo_props #(
 
   localparam int unsigned SumWidth = CountWidth + 1;
 
-  logic pick;  // free
+  logic pick;
   logic follow_q;
   logic [Width-1:0] followed_q;
   logic [SumWidth-1:0] ahead_q;  // entries up to the followed one, itself included
   logic [SumWidth-1:0] held_q;  // pushed and not popped
   logic push, pop, leaves;
+
+  formal_any u_pick (.Y(pick));
 
   assign push = valid_i && ready_o;
   assign pop = valid_o && ready_i;

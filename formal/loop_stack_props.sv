@@ -29,11 +29,13 @@ module loop_stack_props
     input logic [  RegWidth-1:0] left_q  [LoopDepth]
 );
 
-  logic pick;  // free
+  logic pick;
   logic follow_q, starts, steps, goes_back, leaves;
   logic [LevelWidth-1:0] level_q;
   logic [PcWidth-1:0] loop_first_q, loop_last_q;
-  logic [RegWidth-1:0] runs_q, back_q;
+  logic [RegWidth-1:0] runs_q;  // the one that is under way included
+
+  formal_any u_pick (.Y(pick));
 
   assign starts = push_i && pick && !follow_q;
   assign steps = step_i && !push_i && follow_q;
@@ -51,13 +53,12 @@ module loop_stack_props
       loop_first_q <= first_i;
       loop_last_q <= last_i;
       runs_q <= count_i;
-      back_q <= '0;
     end else if (goes_back) begin
-      back_q <= back_q + 1'b1;
+      runs_q <= runs_q - 1'b1;
     end
   end
 
-  `ASSERT(RunsCounted, !leaves || back_q + 1'b1 == runs_q)
+  `ASSERT(RunsCounted, !leaves || runs_q == RegWidth'(1))
   `ASSERT(LeftAtItsEnd, !leaves || pc_i == loop_last_q)
   `ASSERT(BackToItsStart, !goes_back || (pc_i == loop_last_q && target_o == loop_first_q))
   `ASSERT(FullExactly, full_o == (depth_q == DepthWidth'(LoopDepth)))
@@ -65,7 +66,7 @@ module loop_stack_props
   // Inductive: what the stack holds of the followed loop.
   `ASSERT(OnTheStack, !follow_q || DepthWidth'(level_q) < depth_q)
   `ASSERT(Kept, !follow_q || (first_q[level_q] == loop_first_q && last_q[level_q] == loop_last_q))
-  `ASSERT(LeftRuns, !follow_q || (back_q < runs_q && left_q[level_q] == runs_q - back_q))
+  `ASSERT(LeftRuns, !follow_q || (runs_q != '0 && left_q[level_q] == runs_q))
 
 endmodule
 

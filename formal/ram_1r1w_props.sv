@@ -1,4 +1,4 @@
-// A read returns the byte written last. Shown for one byte of any choice (`addr`, `lane` are free, but do not change).
+// A read returns the byte written last. Shown for one byte of any choice (`addr` and `lane` are the solver's choice).
 `include "assert.svh"
 
 module ram_1r1w_props #(
@@ -18,8 +18,8 @@ module ram_1r1w_props #(
 );
 
   logic [Width-1:0] rd_data, word;
-  logic [AddrWidth-1:0] addr;  // free
-  logic [$clog2(Bytes)-1:0] lane;  // free
+  logic [AddrWidth-1:0] addr;
+  logic [$clog2(Bytes)-1:0] lane;
   logic writes, known_q, expect_q;
   logic [7:0] byte_q, expected_q;
 
@@ -37,7 +37,8 @@ module ram_1r1w_props #(
       .wr_be_i
   );
 
-  `ASSUME(ByteStays, $stable(addr) && $stable(lane))
+  formal_any_const #(.WIDTH($bits(addr))) u_addr (.Y(addr));
+  formal_any_const #(.WIDTH($bits(lane))) u_lane (.Y(lane));
 
   assign writes = wr_en_i && wr_addr_i == addr && wr_be_i[lane];
   assign word = u_ram.mem[addr];

