@@ -86,7 +86,8 @@ module dma_store_props
   `ASSERT(StartAligned, idles || start_q[BeatShift-1:0] == '0)
   `ASSERT(BeatsToAddress, !addresses || beats_q != '0)
   `ASSERT(QuietOutside, in_burst || (!aw_valid_o && !aw_done_q && !w_done_q && sent_q == '0))
-  `ASSERT(BurstAddsUp, !in_burst || sent_q + 9'(burst_left_q) == 9'(aw_len_o) + 9'd1)
+  `ASSERT(BurstAddsUp, !in_burst || (sent_q + 9'(burst_left_q) == 9'(aw_len_o) + 9'd1 && sent_q <= 9'(MaxBurst) &&
+          32'(aw_len_o) < MaxBurst))
   `ASSERT(LeftInBurst, !(reads || sends) || (burst_left_q != '0 && !w_done_q &&
           BeatsWidth'(burst_left_q) <= beats_q && 32'(burst_left_q) <= MaxBurst))
   `ASSERT(NoneLeftAtResponse, !waits || (burst_left_q == '0 && w_done_q))
