@@ -39,12 +39,13 @@ module bank_addr_gen_props #(
   assign uses = load_i ? uses_i : uses_q;
   assign index = load_i ? '0 : index_q;
 
-  function automatic wide_t address(input logic [AddrWidth-1:0] from, input logic [UseWidth-1:0] i);
-    return wide_t'($signed({1'b0, from})) + wide_t'($signed({1'b0, i})) * wide_t'($signed(stride_i));
+  function automatic wide_t address(input logic [AddrWidth-1:0] from, input logic [UseWidth-1:0] i,
+                                    input logic [AddrWidth-1:0] stride);
+    return wide_t'($signed({1'b0, from})) + wide_t'($signed({1'b0, i})) * wide_t'($signed(stride));
   endfunction
 
-  assign exact = address(base, index);
-  assign last = address(base, uses - 1'b1);
+  assign exact = address(base, index, stride_i);
+  assign last = address(base, uses - 1'b1, stride_i);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) running_q <= 1'b0;
@@ -69,6 +70,6 @@ module bank_addr_gen_props #(
   `ASSERT(InBank, !use_i || (exact >= 0 && 32'(addr) < Rows))
 
   // Inductive: what the generator will give next, if the run goes on.
-  `ASSERT(NextExact, !running_q || load_i || stride_i != stride_q || addr == AddrWidth'(exact))
+  `ASSERT(NextExact, !running_q || u_gen.next_q == AddrWidth'(address(base_q, index_q, stride_q)))
 
 endmodule

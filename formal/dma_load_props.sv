@@ -40,7 +40,7 @@ module dma_load_props
   logic [BeatsWidth-1:0] asked_q;  // beats of the tile
   logic [15:0] tiles_q, wanted_q;  // tiles asked for whole, tiles of the descriptor
   logic [CountWidth-1:0] open_q;  // bursts asked for and not answered whole
-  logic begins, asks, ends_tile;
+  logic begins, asks, ends_tile, begun_q;
 
   assign begins = !req_busy_q && req_valid && !flush_i;
   assign asks = req_busy_q && ar_free && !flush_i;
@@ -58,6 +58,11 @@ module dma_load_props
   end
 
   always_ff @(posedge clk_i) begin
+    if (!rst_ni || flush_i) begun_q <= 1'b0;
+    else if (begins) begun_q <= 1'b1;
+  end
+
+  always_ff @(posedge clk_i) begin
     if (!rst_ni) open_q <= '0;
     else open_q <= open_q + CountWidth'(ar_valid_o && ar_ready_i) - CountWidth'(r_valid_i && r_ready_o && r_last_i);
   end
@@ -68,6 +73,7 @@ module dma_load_props
 
   `ASSERT(CountedExactly, CountWidth'(outstanding_q) == open_q)
   `ASSERT(NotTooMany, open_q + CountWidth'(ar_valid_o) < CountWidth'(2 ** OutstandingWidth))
+  `ASSERT(AllAsked, !begun_q || req_busy_q || (tiles_q == wanted_q && asked_q == '0))
   `ASSERT(BeatsOfTileAddUp, !req_busy_q || (asked_q + req_beats_q == req_tile_beats_q &&
           req_beats_q <= req_tile_beats_q && req_beats_q != '0))
   `ASSERT(TilesAddUp, !req_busy_q || (tiles_q + req_tiles_q == wanted_q && req_tiles_q <= wanted_q &&
