@@ -4,6 +4,7 @@ JOBS ?= $(shell nproc)
 TOKENS ?= 64
 PROMPT ?= And it came to pass
 SEED ?=
+FAST ?=
 CMAKE_FLAGS ?=
 VIEW ?= top
 TARGET ?= pimllm
@@ -93,6 +94,10 @@ random: configure ## random programs on the whole machine (PROGRAMS=10000 CONFIG
 .PHONY: synth
 synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module
 	@.ci/synth
+
+.PHONY: formal
+formal: setup ## prove the properties of formal/ on the RTL (FAST=1: the quick ones alone)
+	@.ci/formal --jobs $(JOBS) $(if $(FAST),--fast)
 
 .PHONY: isa
 isa: setup ## regenerate what comes from the instruction and register tables

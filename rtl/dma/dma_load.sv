@@ -1,8 +1,9 @@
 // One memory channel's loads: issues read bursts and delivers the beats to KV banks or to a linear space.
 //
 // Requests run ahead of the data by up to SinkDepth descriptors, so that the next transfer's latency hides behind the
-// current one. Throughput one beat a cycle. Descriptors complete in order: done_o pulses with done_tag_o when the last
-// beat of one has been written. A bad response raises error_o; the data is dropped and the transfer goes on.
+// current one, in at most 2^OutstandingWidth - 1 bursts. Throughput one beat a cycle. Descriptors complete in order:
+// done_o pulses with done_tag_o when the last beat of one has been written. A bad response raises error_o; the data is
+// dropped and the transfer goes on.
 // flush_i ends everything: no new burst, pending beats are dropped, idle_o tells when the bus is quiet.
 `include "assert.svh"
 
@@ -14,7 +15,8 @@ module dma_load
     parameter int unsigned Groups = 1,
     parameter int unsigned SinkDepth = 8,
     parameter int unsigned ActBytes = 16,
-    parameter int unsigned ScrBytes = 16
+    parameter int unsigned ScrBytes = 16,
+    parameter int unsigned OutstandingWidth = 12  // bits of the counter of bursts
 ) (
     input  logic clk_i,
     input  logic rst_ni,
@@ -60,7 +62,8 @@ module dma_load
   localparam logic [7:0] ActLastSlice = 8'(ActBytes / ChannelBytes - 1);
   localparam logic [7:0] ScrLastSlice = 8'(ScrBytes / ChannelBytes - 1);
   localparam logic [7:0] SclLastSlice = 8'(SclPerBeat - 1);
-  localparam int unsigned OutstandingWidth = 12;
+  // Below it one more may be asked for, beside the one on the port, without the counter's overflow.
+  localparam logic [OutstandingWidth-1:0] MaxOutstanding = OutstandingWidth'(2 ** OutstandingWidth - 2);
 
   // --- requests ------------------------------------------------------------------------------------------------------
   logic req_valid, req_ready, sink_push_ready;
@@ -102,7 +105,7 @@ module dma_load
   );
 
   assign req_stride = (48'(req_tile_beats_q) * 48'(MemChannels)) << BeatShift;
-  assign ar_free = !ar_valid_q || ar_ready_i;
+  assign ar_free = (!ar_valid_q || ar_ready_i) && outstanding_q < MaxOutstanding;
   assign req_tile_last = BeatsWidth'(burst) == req_beats_q;
 
   always_ff @(posedge clk_i) begin
