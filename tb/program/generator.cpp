@@ -15,7 +15,7 @@ using isa::Unit;
 constexpr std::array kUnits = {Unit::kDma, Unit::kPim, Unit::kArr, Unit::kSmx, Unit::kVec};
 constexpr uint64_t kPage = 4096;
 // Least unit instructions behind the prologue: with it more than 64 instructions.
-constexpr uint64_t kLeastOperations = 60, kMostOperations = 110;
+constexpr uint64_t kLeastOperations = 70, kMostOperations = 120;
 constexpr size_t kRecent = 10;
 constexpr int kCandidates = 6;
 
@@ -36,7 +36,14 @@ class Generator {
     draw_conditions();
     OperationSource source(h_, window_, map_, rng_);
     std::vector<Item> items;
+    // Units begin on what is there while the rest of the window is loaded.
+    bool act_there = false;
     for (Operation& op : source.prologue()) {
+      const bool act = uses_only_act(op);
+      if (act_there && !act) {
+        for (uint64_t n = pick(1, 3); n > 0; --n) items.push_back(with(early_operation(source)));
+      }
+      act_there |= !act;
       note(op);
       items.push_back(with({std::move(op)}));
     }
@@ -100,7 +107,7 @@ class Generator {
         break;
       case 3:
         c.timing.latency = static_cast<int>(pick(10, 30));
-        c.timing.stall = 0.4;
+        c.timing.stall = 0.3;
         break;
       default:
         break;
@@ -152,6 +159,24 @@ class Generator {
     return count;
   }
 
+  // Of the scratchpad; codes of XPROG and others come from memory.
+  static bool uses_only_act(const Operation& op) {
+    return std::all_of(op.accesses.begin(), op.accesses.end(), [](const Access& a) {
+      return a.space == Space::kAct || a.space == Space::kScl || a.space == Space::kMemory;
+    });
+  }
+
+  // Of PIM or VEC, on the part of the window that is loaded first.
+  std::vector<Operation> early_operation(OperationSource& source) {
+    const Unit unit = coin(0.5) ? Unit::kPim : Unit::kVec;
+    for (;;) {
+      auto drawn = source.draw(unit);
+      if (!std::all_of(drawn.begin(), drawn.end(), uses_only_act)) continue;
+      for (const Operation& op : drawn) note(op);
+      return drawn;
+    }
+  }
+
   std::vector<Operation> operations(OperationSource& source) {
     // Of two units the one with less to do.
     Unit unit = kUnits[pick(0, kUnits.size() - 1)];
@@ -160,12 +185,12 @@ class Generator {
     if (streak_ > 0) {
       --streak_;
       unit = streak_unit_;
-    } else if (coin(0.02)) {
-      streak_ = pick(6, 14);  // more than a queue holds
+    } else if (coin(0.012)) {
+      streak_ = pick(6, 12);  // more than a queue holds
       streak_unit_ = unit;
     }
     std::vector<Operation> best = source.draw(unit);
-    const bool depend = coin(0.3);
+    const bool depend = coin(0.25);
     const auto score = [&](const std::vector<Operation>& ops) {
       const int all = conflicts(ops, false);
       return depend ? 3 * std::min(conflicts(ops, true), 2) - all : -all;

@@ -40,8 +40,16 @@ IllegalCode changed(const Context& c, std::span<const Opcode> opcodes, ErrorCode
   IllegalCode code;
   const Unit unit = op.unit();
   code.operations.push_back(std::move(op));
-  // These take an instruction before they check it, and the next may have come to the port by then.
-  code.error = {cause, 0, unit, unit == Unit::kArr || unit == Unit::kPim || unit == Unit::kSmx};
+  code.error = {cause, 0, unit, false};
+  return code;
+}
+
+// The same for what the unit refuses. All but the DMA take an instruction first, and the next may have come
+// to the port by then.
+IllegalCode refused(const Context& c, std::span<const Opcode> opcodes, ErrorCode cause,
+                    void (*change)(const Context&, Operation&)) {
+  IllegalCode code = changed(c, opcodes, cause, change);
+  code.error.may_be_behind = code.error.unit != Unit::kDma;
   return code;
 }
 
@@ -95,7 +103,7 @@ PIMLLM_CASE(address_beyond_act) {
 PIMLLM_CASE(end_beyond_act) {
   static constexpr std::array kOpcodes = {Opcode::kNorm, Opcode::kQuant, Opcode::kResadd, Opcode::kActfn,
                                           Opcode::kXbar};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
     const auto words = static_cast<uint64_t>(c.h.act_words);
     (op.opcode == Opcode::kXbar ? *op.a1 : *op.a0) = words - 1;
     op.count = static_cast<uint16_t>(std::max<uint16_t>(op.count, 2));
@@ -115,7 +123,7 @@ PIMLLM_CASE(address_beyond_scr) {
 
 PIMLLM_CASE(end_beyond_scr) {
   static constexpr std::array kOpcodes = {Opcode::kSoftmax, Opcode::kSmaxscan, Opcode::kJoin};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
     if (op.opcode != Opcode::kJoin) op.count = static_cast<uint16_t>(c.h.array_cols + 1);
     *op.a0 = static_cast<uint64_t>(2 * c.h.scr_words) - 2;
   });
@@ -131,7 +139,7 @@ PIMLLM_CASE(scale_beyond_scl) {
 
 PIMLLM_CASE(transfer_beyond_space) {
   static constexpr std::array kOpcodes = {Opcode::kLoadl, Opcode::kStorel, Opcode::kLoadt, Opcode::kStoret};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
     if (op.opcode == Opcode::kLoadt || op.opcode == Opcode::kStoret) {
       *op.a0 = static_cast<uint64_t>(c.h.kv_rows) - *op.s0 + 1;
       return;
@@ -145,26 +153,26 @@ PIMLLM_CASE(transfer_beyond_space) {
 
 PIMLLM_CASE(unaligned_memory) {
   static constexpr std::array kOpcodes = {Opcode::kLoadl, Opcode::kStorel, Opcode::kLoadt, Opcode::kStoret};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
     *op.a1 += 1 + c.below(static_cast<uint64_t>(c.h.channel_bytes) - 1);
   });
 }
 
 PIMLLM_CASE(odd_score_address) {
   static constexpr std::array kOpcodes = {Opcode::kSoftmax, Opcode::kSmaxscan, Opcode::kJoin, Opcode::kLogit};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand,
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand,
                  [](const Context&, Operation& op) { *op.a0 |= 1; });
 }
 
 PIMLLM_CASE(odd_result_address) {
   static constexpr std::array kOpcodes = {Opcode::kQk, Opcode::kPv};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress,
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress,
                  [](const Context&, Operation& op) { *op.a2 |= 1; });
 }
 
 PIMLLM_CASE(bad_dims) {
   static constexpr std::array kOpcodes = {Opcode::kQk, Opcode::kPv};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context& c, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context& c, Operation& op) {
     if (op.opcode == Opcode::kQk) {
       op.s0 = c.below(2) == 0 ? 0 : *op.s0 + 1;
     } else {
@@ -175,7 +183,7 @@ PIMLLM_CASE(bad_dims) {
 
 PIMLLM_CASE(bad_query_rows) {
   static constexpr std::array kOpcodes = {Opcode::kQk, Opcode::kPv};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context& c, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context& c, Operation& op) {
     op.mode = static_cast<uint8_t>((op.mode & ~0x18U) | 1U);
     const uint64_t m = c.below(2) == 0 ? 0 : static_cast<uint64_t>(c.h.array_rows) + 1 + c.below(100);
     op.s2 = (*op.s2 & ~uint64_t{0xFFFF}) | m;
@@ -184,26 +192,26 @@ PIMLLM_CASE(bad_query_rows) {
 
 PIMLLM_CASE(no_row_tiles) {
   static constexpr std::array kOpcodes = {Opcode::kXbar};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand,
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand,
                  [](const Context&, Operation& op) { op.s1 = 0; });
 }
 
 PIMLLM_CASE(crossbar_beyond) {
   static constexpr std::array kOpcodes = {Opcode::kXbar, Opcode::kXprog};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadAddress, [](const Context& c, Operation& op) {
     op.s0 = static_cast<uint64_t>(c.h.crossbars()) + c.below(16);
   });
 }
 
 PIMLLM_CASE(no_tile_rows) {
   static constexpr std::array kOpcodes = {Opcode::kLoadt, Opcode::kStoret};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand,
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand,
                  [](const Context&, Operation& op) { op.s0 = 0; });
 }
 
 PIMLLM_CASE(bad_vector_mode) {
   static constexpr std::array kOpcodes = {Opcode::kQuant, Opcode::kActfn, Opcode::kJoin};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context&, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context&, Operation& op) {
     switch (op.opcode) {
       case Opcode::kQuant:
         op.mode |= 3;
@@ -219,7 +227,7 @@ PIMLLM_CASE(bad_vector_mode) {
 
 PIMLLM_CASE(part_of_a_head) {
   static constexpr std::array kOpcodes = {Opcode::kQuant, Opcode::kJoin};
-  return changed({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context&, Operation& op) {
+  return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context&, Operation& op) {
     op.mode = static_cast<uint8_t>((op.mode & 0xFU) | 0x10U);
     op.count = static_cast<uint16_t>(op.count | 1);
   });
@@ -250,25 +258,23 @@ PIMLLM_CASE(deep_loops) {
 
 PIMLLM_CASE(semaphore_overflow) {
   static_cast<void>(h), static_cast<void>(w), static_cast<void>(m), static_cast<void>(rng);
-  // The program's own tokens are in the way of none: SYNC, and nothing is given behind it.
   Instruction post;
   post.opcode = Opcode::kPost;
   post.sig0 = 31;
-  Instruction sync;
-  sync.opcode = Opcode::kSync;
-  std::vector<isa::Encoded> words = {isa::encode(sync)};
-  words.resize(1 + isa::kSemaphoreLimit + 1, isa::encode(post));
-  return encoded(std::move(words), ErrorCode::kSemaphore, isa::kSemaphoreLimit + 1);
+  IllegalCode code = encoded(std::vector<isa::Encoded>(isa::kSemaphoreLimit + 1, isa::encode(post)),
+                             ErrorCode::kSemaphore, isa::kSemaphoreLimit);
+  code.alone = true;
+  return code;
 }
 
 PIMLLM_CASE(token_never_given) {
   static_cast<void>(h), static_cast<void>(w), static_cast<void>(m), static_cast<void>(rng);
-  Instruction sync;
-  sync.opcode = Opcode::kSync;
   Instruction wait;
   wait.opcode = Opcode::kWait;
   wait.wait0 = static_cast<uint8_t>(1 + rng() % (isa::kSemaphores - 1));
-  return encoded({isa::encode(sync), isa::encode(wait)}, ErrorCode::kWatchdog, 1);
+  IllegalCode code = encoded({isa::encode(wait)}, ErrorCode::kWatchdog, 0);
+  code.alone = true;
+  return code;
 }
 
 #undef PIMLLM_CASE

@@ -18,6 +18,7 @@ namespace pimllm::tb {
 struct IllegalCode {
   std::vector<Operation> operations;
   std::vector<isa::Encoded> words;
+  bool alone = false;  // behind SYNC, with all semaphores at 0
   ExpectedError error;
 };
 

@@ -490,6 +490,7 @@ class Lowerer {
       operation(code.operations.front());
       error.index = program_words_.size() - 1;
     } else {
+      if (code.alone) sync();
       if (error.index) *error.index += program_words_.size();
       for (const auto& word : code.words) program_words_.push_back({{}, word});
     }

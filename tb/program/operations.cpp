@@ -575,9 +575,9 @@ std::vector<Operation> OperationSource::prologue() {
   out.push_back(scl);
   pieces(kAct, w_.act, map_.general, 64);
   pieces(kAct, w_.act_small, map_.small, 24);
+  pieces(kAct, w_.act_scales, map_.scales, 12);
   pieces(kScr, w_.scr, map_.scores, 40);
   pieces(kKvs, w_.kvs, map_.scales, 24);
-  pieces(kAct, w_.act_scales, map_.scales, 12);
   Operation kv = tiles(groups_, 1);
   kv.s0 = w_.kv.size;
   kv.s1 = 0;
