@@ -51,7 +51,8 @@ module kv_props #(
     input logic [     Groups-1:0]                 group_load
 );
 
-  `ASSERT(AppendAlwaysWins, kva_gnt_o == kva_req_i && (!kva_req_i || group_append == Groups'(1) << kva_group_i))
+  `ASSERT(AppendAlwaysWins,
+          kva_gnt_o == kva_req_i && (!kva_req_i || group_append == Groups'(1) << kva_group_i))
   `ASSERT(DmaReadWaitsForArray, dkv_rd_gnt_o == (dkv_rd_req_i && !group_read[dkv_rd_group_i]))
   for (genvar c = 0; c < MemChannels; c++) begin : gen_channel
     `ASSERT(LoadWaitsForAppend, dkv_wr_gnt_o[c] == (dkv_wr_req_i[c] && !group_append[dkv_wr_group_i[c]]))
@@ -64,9 +65,7 @@ bind scratchpad kv_props #(
     .MemChannels(MemChannels),
     .Groups(Groups),
     .GroupWidth(GroupWidth)
-) u_kv_props (
-    .*
-);
+) u_kv_props (.*);
 
 bind scratchpad port_props #(
     .Requesters(3),

@@ -82,7 +82,8 @@ module unit_queue_props
   `ASSERT(PointersFollow, wr_ptr_q == rd_ptr_q + 3'(count_q))
   `ASSERT(QueuePointersFollow, queue_wr_q == (queue_rd_q ^ queue_count_q[0]) && queue_count_q <= 2'd2)
   `ASSERT(GrantKept, granted_q == has_waited_q && (!has_waited_q || (head_valid && needs_wait)))
-  `ASSERT(ShownIsReady, !presented_q || (head_valid && needs_wait == has_waited_q && count_q < 4'(InFlightDepth)))
+  `ASSERT(ShownIsReady,
+          !presented_q || (head_valid && needs_wait == has_waited_q && count_q < 4'(InFlightDepth)))
   `ASSERT(CountIsInFlight, count_q == in_flight_q && flying == (in_flight_q != '0))
   `ASSERT(FollowedInFlight, !follow_q || (ahead_q != '0 && ahead_q <= in_flight_q))
   `ASSERT(FollowedInPlace, !follow_q || {followed.sig1, followed.sig0} == sems_q)
