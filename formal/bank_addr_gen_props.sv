@@ -64,7 +64,8 @@ module bank_addr_gen_props #(
   `ASSUME(RunBegins, !use_i || running_q || load_i)
   `ASSUME(StrideStays, !use_i || load_i || stride_i == stride_q)
   `ASSUME(NoMoreUses, !use_i || index < uses)
-  `ASSUME(EndsInBank, !use_i || (wide_t'($signed({1'b0, base})) < wide_t'(Rows) && last >= 0 && last < wide_t'(Rows)))
+  `ASSUME(EndsInBank, !use_i || (wide_t'($signed({1'b0, base})
+          ) < wide_t'(Rows) && last >= 0 && last < wide_t'(Rows)))
 
   `ASSERT(AddressExact, !use_i || addr == AddrWidth'(exact))
   `ASSERT(InBank, !use_i || (exact >= 0 && 32'(addr) < Rows))

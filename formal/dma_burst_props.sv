@@ -31,8 +31,8 @@ module dma_burst_props
   `ASSERT(InPage, offset + bytes <= PageBytes)
   `ASSERT(NotMoreThanLeft, BeatsWidth'(beats) <= beats_left_i)
   `ASSERT(NotAboveMaximum, 32'(beats) <= MaxBurst)
-  `ASSERT(AsLongAsPossible, BeatsWidth'(beats) == beats_left_i || 32'(beats) == MaxBurst ||
-          offset + bytes == PageBytes)
+  `ASSERT(AsLongAsPossible,
+          BeatsWidth'(beats) == beats_left_i || 32'(beats) == MaxBurst || offset + bytes == PageBytes)
   `ASSERT(NotEmpty, beats_left_i == '0 || beats != '0)
 
 endmodule

@@ -64,7 +64,8 @@ module dma_load_props
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) open_q <= '0;
-    else open_q <= open_q + CountWidth'(ar_valid_o && ar_ready_i) - CountWidth'(r_valid_i && r_ready_o && r_last_i);
+    else
+      open_q <= open_q + CountWidth'(ar_valid_o && ar_ready_i) - CountWidth'(r_valid_i && r_ready_o && r_last_i);
   end
 
   // What dma_unit sends, and what the FIFO of descriptors hands on (job fifo: unchanged, in order).
@@ -74,10 +75,11 @@ module dma_load_props
   `ASSERT(CountedExactly, CountWidth'(outstanding_q) == open_q)
   `ASSERT(NotTooMany, open_q + CountWidth'(ar_valid_o) < CountWidth'(2 ** OutstandingWidth))
   `ASSERT(AllAsked, !begun_q || req_busy_q || (tiles_q == wanted_q && asked_q == '0))
-  `ASSERT(BeatsOfTileAddUp, !req_busy_q || (asked_q + req_beats_q == req_tile_beats_q &&
-          req_beats_q <= req_tile_beats_q && req_beats_q != '0))
-  `ASSERT(TilesAddUp, !req_busy_q || (tiles_q + req_tiles_q == wanted_q && req_tiles_q <= wanted_q &&
-          req_tiles_q != '0))
+  `ASSERT(
+      BeatsOfTileAddUp,
+      !req_busy_q || (asked_q + req_beats_q == req_tile_beats_q && req_beats_q <= req_tile_beats_q && req_beats_q != '0))
+  `ASSERT(TilesAddUp,
+          !req_busy_q || (tiles_q + req_tiles_q == wanted_q && req_tiles_q <= wanted_q && req_tiles_q != '0))
   `ASSERT(FromItsAddress, !req_busy_q || req_addr_q == req_tile_addr_q + (48'(asked_q) << BeatShift))
   `ASSERT(Aligned, !req_busy_q || (req_addr_q[BeatShift-1:0] == '0 && req_tile_addr_q[BeatShift-1:0] == '0))
   `ASSERT(AskedAligned, !ar_valid_o || (ar_addr_o[BeatShift-1:0] == '0 && 32'(ar_len_o) < MaxBurst))
@@ -90,6 +92,4 @@ endmodule
 bind dma_load dma_load_props #(
     .ChannelBytes(ChannelBytes),
     .OutstandingWidth(OutstandingWidth)
-) u_props (
-    .*
-);
+) u_props (.*);

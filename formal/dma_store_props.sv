@@ -76,7 +76,8 @@ module dma_store_props
   `ASSERT(NoBeatAfterLast, !w_valid_o || !w_done_q)
   `ASSERT(OneBurst, !aw_valid_o || !aw_done_q)
   `ASSERT(ResponseTaken, !(aw_done_q && w_done_q) || b_ready_o)
-  `ASSERT(BurstStartsThere, !aw_valid_o || sent_q != '0 || aw_addr_o == start_q + (48'(written_q) << BeatShift))
+  `ASSERT(BurstStartsThere,
+          !aw_valid_o || sent_q != '0 || aw_addr_o == start_q + (48'(written_q) << BeatShift))
   `ASSERT(AllWritten, !done_o || written_q == total_q)
 
   // Inductive: how the counters hang together in each state.
@@ -86,10 +87,12 @@ module dma_store_props
   `ASSERT(StartAligned, idles || start_q[BeatShift-1:0] == '0)
   `ASSERT(BeatsToAddress, !addresses || beats_q != '0)
   `ASSERT(QuietOutside, in_burst || (!aw_valid_o && !aw_done_q && !w_done_q && sent_q == '0))
-  `ASSERT(BurstAddsUp, !in_burst || (sent_q + 9'(burst_left_q) == 9'(aw_len_o) + 9'd1 && sent_q <= 9'(MaxBurst) &&
-          32'(aw_len_o) < MaxBurst))
-  `ASSERT(LeftInBurst, !(reads || sends) || (burst_left_q != '0 && !w_done_q &&
-          BeatsWidth'(burst_left_q) <= beats_q && 32'(burst_left_q) <= MaxBurst))
+  `ASSERT(
+      BurstAddsUp,
+      !in_burst || (sent_q + 9'(burst_left_q) == 9'(aw_len_o) + 9'd1 && sent_q <= 9'(MaxBurst) && 32'(aw_len_o) < MaxBurst))
+  `ASSERT(
+      LeftInBurst,
+      !(reads || sends) || (burst_left_q != '0 && !w_done_q && BeatsWidth'(burst_left_q) <= beats_q && 32'(burst_left_q) <= MaxBurst))
   `ASSERT(NoneLeftAtResponse, !waits || (burst_left_q == '0 && w_done_q))
   `ASSERT(BurstFollows, !in_burst || aw_addr_o + (48'(sent_q) << BeatShift) == addr_q)
   `ASSERT(AddressOut, !in_burst || aw_valid_o != aw_done_q)

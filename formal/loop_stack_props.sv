@@ -73,6 +73,4 @@ endmodule
 bind loop_stack loop_stack_props #(
     .DepthWidth(DepthWidth),
     .LevelWidth(LevelWidth)
-) u_props (
-    .*
-);
+) u_props (.*);

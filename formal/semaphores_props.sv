@@ -79,6 +79,4 @@ endmodule
 bind semaphores semaphores_props #(
     .CountWidth(CountWidth),
     .NumSems(NumSems)
-) u_props (
-    .*
-);
+) u_props (.*);

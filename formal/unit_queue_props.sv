@@ -25,7 +25,11 @@ module unit_queue_props
     input logic          at_once,
     input in_flight_t    store_q[InFlightDepth],
     input logic [2:0]    rd_ptr_q,
-    input logic [3:0]    count_q
+    input logic [2:0]    wr_ptr_q,
+    input logic [3:0]    count_q,
+    input logic          queue_rd_q,
+    input logic          queue_wr_q,
+    input logic [1:0]    queue_count_q
 );
 
   localparam int unsigned PtrWidth = $clog2(InFlightDepth);
@@ -74,9 +78,12 @@ module unit_queue_props
   `ASSERT(GivesItsOwn, !leaves || (give_valid_o && give_sem_o == sems_q))
   `ASSERT(GivesAtOnce, !(done_i && in_flight_q == '0 && accept) || give_sem_o == {head.sig1, head.sig0})
 
-  // Inductive.
+  // Inductive; the queue is of depth 2 here.
+  `ASSERT(PointersFollow, wr_ptr_q == rd_ptr_q + 3'(count_q))
+  `ASSERT(QueuePointersFollow, queue_wr_q == (queue_rd_q ^ queue_count_q[0]) && queue_count_q <= 2'd2)
   `ASSERT(GrantKept, granted_q == has_waited_q && (!has_waited_q || (head_valid && needs_wait)))
-  `ASSERT(ShownIsReady, !presented_q || (head_valid && needs_wait == has_waited_q && count_q < 4'(InFlightDepth)))
+  `ASSERT(ShownIsReady,
+          !presented_q || (head_valid && needs_wait == has_waited_q && count_q < 4'(InFlightDepth)))
   `ASSERT(CountIsInFlight, count_q == in_flight_q && flying == (in_flight_q != '0))
   `ASSERT(FollowedInFlight, !follow_q || (ahead_q != '0 && ahead_q <= in_flight_q))
   `ASSERT(FollowedInPlace, !follow_q || {followed.sig1, followed.sig0} == sems_q)
@@ -86,6 +93,10 @@ endmodule
 bind unit_queue unit_queue_props u_props (
     .store_q(u_in_flight.store_q),
     .rd_ptr_q(u_in_flight.rd_ptr_q),
+    .wr_ptr_q(u_in_flight.wr_ptr_q),
     .count_q(u_in_flight.count_q),
+    .queue_rd_q(u_queue.rd_ptr_q),
+    .queue_wr_q(u_queue.wr_ptr_q),
+    .queue_count_q(u_queue.count_q),
     .*
 );
