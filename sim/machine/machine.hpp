@@ -66,7 +66,7 @@ class Machine {
   virtual uint32_t read_register(uint32_t address) = 0;  // AXI4-Lite, takes a few cycles
   virtual void write_register(uint32_t address, uint32_t value) = 0;
   virtual tb::AxiMemory& memory() = 0;
-  virtual void hang_memory(bool hang) = 0;      // whether the memory stops to answer
+  virtual void hang_memory(bool hang) = 0;  // whether the memory stops to answer
   // Another behaviour of memory from now on, and the seed of its stalls; error_at is left to memory().
   virtual void set_memory_timing(const MemoryTiming& timing, uint64_t seed) = 0;
   virtual void listen(Listener* listener) = 0;  // nullptr: nobody

@@ -40,8 +40,7 @@ int fraction_bits(Scale s) { return -(s.e + 15); }
 
 }  // namespace
 
-Reference::Reference(const HardwareParameters& hardware, const CrossbarSettings& crossbar)
-    : h_(hardware) {
+Reference::Reference(const HardwareParameters& hardware, const CrossbarSettings& crossbar) : h_(hardware) {
   check_hardware(h_);
   set_crossbar(crossbar);
   const auto bytes = [](int words, int word) {
