@@ -81,6 +81,8 @@ class Checker : public Listener {
     std::vector<uint8_t> written;
     uint64_t cycle = 0;  // of the last write
     int age = 0;         // instructions of the unit done since
+    // Before the last write, and what that one wrote: it may be the next instruction's, in the cycle of done.
+    std::vector<uint8_t> bytes_before, written_before, written_last;
   };
   struct Expected {
     Issued issued;
@@ -93,6 +95,8 @@ class Checker : public Listener {
   // Bytes [first, first + count) of a write as a word of its own.
   void observe(const Write& write, uint32_t bank, size_t first, size_t count);
   void compare(isa::Unit unit, const Expected& expected);
+  // The last word that a unit wrote is `write` but for that last write, which is the next instruction's.
+  bool overtaken(isa::Unit unit, uint64_t where, const pimllm::Write& write) const;
   void expect_no_leftovers(isa::Unit unit, const Expected* last);
   uint64_t now() const { return clock_ ? clock_() : 0; }
   // What differs: element, expected, found.
@@ -112,6 +116,7 @@ class Checker : public Listener {
   std::array<std::deque<Expected>, kUnits> ahead_;    // the reference has them, the scheduler not yet
   std::array<std::deque<Expected>, kUnits> running_;  // given to the unit
   std::array<std::unordered_map<uint64_t, Word>, kUnits> observed_;
+  std::array<uint64_t, kUnits> last_written_{};  // key
   uint64_t instructions_ = 0;
   std::function<uint64_t()> clock_;
   Started on_started_;

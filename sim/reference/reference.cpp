@@ -315,6 +315,9 @@ void Reference::load_tiles(const UnitCommand& cmd) {
   const auto beat = static_cast<size_t>(h_.channel_bytes);
   const size_t tile_bytes = cmd.s0 * beat;
   if (cmd.count != 0 && cmd.s0 == 0) fail("LOADT: expected tile rows above 0");
+  if (cmd.count != 0 && cmd.a1 % beat != 0) {
+    fail("bad address: expected a multiple of {}, found {:#x}", beat, cmd.a1);
+  }
   for (size_t t = 0; t < cmd.count; ++t) {
     const size_t unit = t + cmd.s1;
     const size_t group = unit % groups;
@@ -336,6 +339,8 @@ void Reference::store_tile(const UnitCommand& cmd) {
   const auto banks = static_cast<size_t>(h_.group_banks());
   const auto beat = static_cast<size_t>(h_.channel_bytes);
   const size_t group = cmd.s1 % static_cast<size_t>(h_.groups());
+  if (cmd.s0 == 0) fail("STORET: expected tile rows above 0");
+  if (cmd.a1 % beat != 0) fail("bad address: expected a multiple of {}, found {:#x}", beat, cmd.a1);
   const auto target = memory_span(cmd.a1, cmd.s0 * beat);
   for (size_t k = 0; k < cmd.s0; ++k) {
     Write write{Space::kMemory, 0, cmd.a1 + k * beat, {}, std::vector<uint8_t>(beat, 1)};

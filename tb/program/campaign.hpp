@@ -16,11 +16,16 @@ struct CampaignOptions {
   std::string save_to = ".";  // folder of shrunk programs
 };
 
+// Two units are busy in so large a part of a program's cycles; how many programs may miss it.
+inline constexpr double kLeastOverlap = 0.25;
+inline constexpr double kMostIdle = 0.02;
+
 struct CampaignResult {
   uint64_t programs = 0;  // run
   uint64_t legal = 0;
   uint64_t failures = 0;
-  uint64_t instructions = 0;          // of units, compared
+  uint64_t idle = 0;          // legal, compared, but with fewer cycles of two busy units than asked for
+  uint64_t instructions = 0;  // of units, compared
   uint64_t cycles = 0, two_busy = 0;  // of legal programs
   uint64_t least_words = ~uint64_t{0};
   double least_overlap = 1.0;  // share of cycles with two units busy, of the program with the least

@@ -177,12 +177,15 @@ class Generator {
     }
   }
 
-  std::vector<Operation> operations(OperationSource& source) {
+  std::vector<Operation> operations(OperationSource& source, int depth) {
     // Of two units the one with less to do.
     Unit unit = kUnits[pick(0, kUnits.size() - 1)];
     const Unit other = kUnits[pick(0, kUnits.size() - 1)];
     if (load_[static_cast<size_t>(other)] < load_[static_cast<size_t>(unit)]) unit = other;
-    if (streak_ > 0) {
+    // Not in loops, which repeat it.
+    if (depth > 0) {
+      streak_ = 0;
+    } else if (streak_ > 0) {
       --streak_;
       unit = streak_unit_;
     } else if (coin(0.012)) {
@@ -223,13 +226,13 @@ class Generator {
       items.push_back(empty(ItemKind::kSync));
     } else if (kind < (depth == 0 ? 25U : 24U) && depth < isa::kLoopNesting) {
       Item loop = empty(coin(0.7) ? ItemKind::kLoop : ItemKind::kCountdown);
-      loop.rounds = coin(0.15) ? 0 : depth == 0 ? pick(1, 3) : pick(1, 2);
-      const uint64_t length = pick(6, 14);
+      loop.rounds = coin(0.15) ? 0 : pick(1, depth == 0 && coin(0.3) ? 3 : 2);
+      const uint64_t length = pick(8, 16);
       for (uint64_t i = 0; i < length; ++i) add(loop.body, source, depth + 1);
       items.push_back(std::move(loop));
       return;
     }
-    items.push_back(with(operations(source)));
+    items.push_back(with(operations(source, depth)));
   }
 
   HardwareParameters h_;

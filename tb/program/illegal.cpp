@@ -49,7 +49,7 @@ IllegalCode changed(const Context& c, std::span<const Opcode> opcodes, ErrorCode
 IllegalCode refused(const Context& c, std::span<const Opcode> opcodes, ErrorCode cause,
                     void (*change)(const Context&, Operation&)) {
   IllegalCode code = changed(c, opcodes, cause, change);
-  code.error.may_be_behind = code.error.unit != Unit::kDma;
+  code.error.may_be_behind = true;
   return code;
 }
 

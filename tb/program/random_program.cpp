@@ -3,6 +3,7 @@
 #include <verilated.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <random>
@@ -48,6 +49,14 @@ int random(const CampaignOptions& options, bool whole) {
              unit_pairs().size() - missing.size(), unit_pairs().size(), r.coverage.opcodes.size(),
              r.coverage.errors.size());
   int failures = r.failures == 0 ? 0 : 1;
+  fmt::print(
+      "{} legal programs with two units busy in less than {:.0f} % of the cycles (compared all the same)\n",
+      r.idle, 100 * kLeastOverlap);
+  const double most = std::max(1.0, kMostIdle * static_cast<double>(r.legal));
+  if (static_cast<double>(r.idle) > most) {
+    fmt::print("FAILED: expected at most {:.0f} such programs, found {}\n", most, r.idle);
+    failures = 1;
+  }
   if (whole) {
     for (const auto& name : missing) fmt::print("FAILED: expected {} in some program, found none\n", name);
     failures |= missing.empty() ? 0 : 1;

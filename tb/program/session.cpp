@@ -26,13 +26,19 @@ size_t at(Unit unit) { return static_cast<size_t>(unit); }
 }  // namespace
 
 // Counts busy units and passes everything on to the checker; of a program that must fail, up to where the
-// reference refuses it.
+// reference refuses it, or its unit takes it.
 class Session::Watch : public sim::Listener {
  public:
-  Watch(sim::Checker& checker, bool must_fail) : checker_(checker), must_fail_(must_fail) {}
+  Watch(sim::Checker& checker, const Executable& executable)
+      : checker_(checker), must_fail_(executable.error.has_value()) {
+    if (!must_fail_ || !executable.error->index) return;
+    refused_pc_ = static_cast<uint32_t>(executable.conditions.program_address / isa::kInstructionBytes +
+                                        *executable.error->index);
+  }
 
   void on_command(Unit unit, const isa::UnitCommand& command) override {
     ++running_[at(unit)];
+    if (command.pc == refused_pc_) refused_ = true;
     guarded([&] { checker_.on_command(unit, command); });
   }
   void on_write(const sim::Write& write) override {
@@ -69,6 +75,7 @@ class Session::Watch : public sim::Listener {
   sim::Checker& checker_;
   bool must_fail_;
   bool refused_ = false;
+  std::optional<uint32_t> refused_pc_;
   std::array<int, 6> running_{};
 };
 
@@ -188,7 +195,7 @@ RunResult Session::execute(const Executable& executable, bool reset) {
   auto* const context = Verilated::threadContextp();
   const int errors = context->errorCount();
   const uint64_t instructions = checker_->instructions();
-  Watch watch(*checker_, executable.error.has_value());
+  Watch watch(*checker_, executable);
   try {
     machine_->listen(nullptr);
     prepare(executable, reset);
@@ -206,7 +213,7 @@ RunResult Session::execute(const Executable& executable, bool reset) {
       if (machine_->irq() || (machine_->cycles() - begin) % kPollCycles == 0) {
         const uint32_t status = get("STATUS");
         if ((status & (PIMLLM_REGS__STATUS__ERROR_bm | PIMLLM_REGS__STATUS__DONE_bm)) != 0) {
-          result.failure = end_of(executable, status, watch);
+          result.failure = end_of(executable, status);
           break;
         }
         if (machine_->irq()) put("IRQ_STATE", ~uint32_t{0});
@@ -233,13 +240,13 @@ RunResult Session::execute(const Executable& executable, bool reset) {
   return result;
 }
 
-std::string Session::end_of(const Executable& executable, uint32_t status, Watch&) {
+std::string Session::end_of(const Executable& executable, uint32_t status) {
   if ((status & PIMLLM_REGS__STATUS__ERROR_bm) == 0) {
     if (executable.error) {
       return fmt::format("end: expected error {}, found none", static_cast<int>(executable.error->cause));
     }
     checker_->on_finish();
-    std::string text = compare_host(executable);
+    std::string text = compare_host();
     return text.empty() ? compare_memory() : text;
   }
   const uint32_t cause = get("ERROR_CAUSE") & PIMLLM_REGS__ERROR_CAUSE__CAUSE_bm;
@@ -264,7 +271,7 @@ std::string Session::end_of(const Executable& executable, uint32_t status, Watch
   return fmt::format("error {}: expected instruction {}, found {}", cause, *expected.index, index);
 }
 
-std::string Session::compare_host(const Executable&) {
+std::string Session::compare_host() {
   const HostRegisters& host = checker_->reference().host();
   const std::array<std::pair<std::string_view, uint64_t>, 4> kExpected = {
       {{"TOKEN_OUT", host.token_out},

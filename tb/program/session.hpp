@@ -50,8 +50,8 @@ class Session {
   void set_up();
   RunResult execute(const Executable& executable, bool reset);
   void prepare(const Executable& executable, bool reset);
-  std::string end_of(const Executable& executable, uint32_t status, Watch& watch);
-  std::string compare_host(const Executable& executable);
+  std::string end_of(const Executable& executable, uint32_t status);
+  std::string compare_host();
   std::string compare_memory();
   void soft_reset();
   uint32_t get(std::string_view name);
