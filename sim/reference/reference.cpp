@@ -807,9 +807,10 @@ void Reference::logits(const UnitCommand& cmd) {
   write_words(Space::kAct, cmd.a2, out);
   bool first = (cmd.mode & 1) != 0;
   for (size_t i = 0; i < std::min<size_t>(n, cmd.s2); ++i) {
-    if (first || out[i] > largest_) {
+    const int id = cmd.s1 + static_cast<int>(i);
+    if (first || out[i] > largest_ || (out[i] == largest_ && id < argmax_)) {
       largest_ = out[i];
-      argmax_ = cmd.s1 + static_cast<int>(i);
+      argmax_ = id;
       first = false;
     }
   }
