@@ -18,6 +18,7 @@ constexpr uint64_t kPimData = 1;   // the last read's data; the chunk is offered
 constexpr uint64_t kPimHold =
     3;  // XbarLatency, capture: from the last step of a column group to before its reads
 constexpr uint64_t kPimWrite = 3;  // sum, word, done: from the last read to done
+constexpr uint64_t kPimIdle = 2;   // from the last done to the first read behind an idle pipeline
 constexpr uint64_t kInputBits = 8;
 
 // --- ARR: rtl/array ---
@@ -62,7 +63,16 @@ Span PimUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const bool parted = row_tiles > sets;
   const uint64_t fit = parted ? 1 : sets / row_tiles;
 
-  uint64_t loaded = taken + kPimCheck + std::min(row_tiles, sets) * in_words - 1 + kPimData;
+  // An XBAR whose row tiles reach into what others are still to write waits for the end of them.
+  uint64_t begin_load = taken + kPimCheck;
+  const uint64_t idle = done_ + kPimIdle;
+  if (begin_load < idle && c.a0 < written_end_ && c.a0 + row_tiles * in_words > written_first_) {
+    begin_load = idle;
+  }
+  if (begin_load >= idle || c.a1 < written_first_) written_first_ = c.a1;
+  if (begin_load >= idle || c.a1 + c.count > written_end_) written_end_ = c.a1 + c.count;
+
+  uint64_t loaded = begin_load + std::min(row_tiles, sets) * in_words - 1 + kPimData;
   uint64_t done = 0;
   uint64_t rows_left = row_tiles;
   while (columns != 0) {

@@ -66,9 +66,10 @@ class PimUnit {
  private:
   HardwareParameters h_;
   Timing timing_;
-  uint64_t load_free_ = 0;     // pim_load takes a command
-  uint64_t convert_last_ = 0;  // last step of the chunk in work
-  uint64_t hold_free_ = 0;     // hold registers are read
+  uint64_t load_free_ = 0;                        // pim_load takes a command
+  uint64_t convert_last_ = 0;                     // last step of the chunk in work
+  uint64_t hold_free_ = 0;                        // hold registers are read
+  uint64_t written_first_ = 0, written_end_ = 0;  // words of ACT that XBARs in work write
   uint64_t done_ = 0;
 };
 
