@@ -9,7 +9,7 @@ CMAKE_FLAGS ?=
 VIEW ?= top
 TARGET ?= pimllm
 PLANT ?= softmax_mask
-CONFIG ?= paper small unit
+CONFIG ?=
 
 CHECKPOINT := models/checkpoints/kjv-bitnet.gguf
 VENV := .venv/bin
@@ -52,7 +52,7 @@ wave: configure ## a token of a tiny model in GTKWave (VIEW=softmax: another fil
 
 .PHONY: traced
 traced: setup ## the build with tracing that --on-mismatch looks for (CONFIG=small: that machine alone; TARGET=machine_test: a bench)
-	@cmake -S . -B $(BUILD)-trace -G Ninja -DPIMLLM_TRACE=ON -DPIMLLM_TESTS=$(if $(filter pimllm,$(TARGET)),OFF,ON) "-DPIMLLM_CONFIGS=$$(echo $(CONFIG) | tr ' ' ';')" >/dev/null
+	@cmake -S . -B $(BUILD)-trace -G Ninja -DPIMLLM_TRACE=ON -DPIMLLM_TESTS=$(if $(filter pimllm,$(TARGET)),OFF,ON) "-DPIMLLM_CONFIGS=$$(echo $(or $(CONFIG),paper small unit) | tr ' ' ';')" >/dev/null
 	@cmake --build $(BUILD)-trace -j $(JOBS) --target $(TARGET)
 
 .PHONY: planted
@@ -84,12 +84,11 @@ regress: configure ## both checkpoints on the RTL, all prompts, machines and mem
 	@.ci/regress $(BUILD)/sim/pimllm $(SEED)
 
 PROGRAMS ?= 10000
-CONFIG ?= small
 
 .PHONY: random
 random: configure ## random programs on the whole machine (PROGRAMS=10000 CONFIG=small SEED=1), JOBS processes
 	@cmake --build $(BUILD) -j $(JOBS) --target random_program
-	@.ci/random $(BUILD)/tb/program/random_program $(CONFIG) $(PROGRAMS) $(JOBS) $(SEED)
+	@.ci/random $(BUILD)/tb/program/random_program $(or $(CONFIG),small) $(PROGRAMS) $(JOBS) $(SEED)
 
 .PHONY: synth
 synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module
