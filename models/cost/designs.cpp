@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
+#include "models/cost/math.hpp"
+
 namespace pimllm::cost {
 namespace {
-
-constexpr double kSecondsPerNs = 1e-9;
-constexpr double kJoulesPerNj = 1e-9;
-
-double as_double(int64_t n) { return static_cast<double>(n); }
 
 // DRAM bytes of one decoder layer for one step of the batch.
 double kv_bytes(const MachineParameters& m, const Workload& w, int64_t context) {

@@ -52,8 +52,13 @@ class Paper:
     def cell(self, mode, design, model, context):
         return self.cells[mode, design, model, context]
 
-    def own_mode(self, mode):
-        return "this-machine" if mode == "as-published" else "this-machine-corrected"
+    def curves(self, mode):
+        """(mode of the cell, design, title, what the mode says of it) of everything that is compared under a mode."""
+        curves = [(mode, design, title, label(mode)) for design, title in self.designs.items()]
+        if self.own:
+            own_mode = "this-machine" if mode == "as-published" else "this-machine-corrected"
+            curves.append((own_mode, "machine", self.own, f"sizes {label(mode)}"))
+        return curves
 
     def panels(self):
         chosen = [m for m in PANELS if m in self.models]
@@ -85,9 +90,9 @@ def throughput(paper):
     models = paper.panels()
     figure, row = grid_of(len(models))
     for axes, model in zip(row, models):
-        for design in paper.designs:
-            for mode, style in zip(paper.modes, ("-", "--")):
-                rates = [paper.cell(mode, design, model, c)["tokens_per_s"] for c in paper.contexts]
+        for mode, style in zip(paper.modes, ("-", "--")):
+            for counted, design, title, what in paper.curves(mode):
+                rates = [paper.cell(counted, design, model, c)["tokens_per_s"] for c in paper.contexts]
                 axes.plot(
                     paper.contexts,
                     rates,
@@ -96,20 +101,7 @@ def throughput(paper):
                     marker=MARKERS.get(design),
                     markersize=4,
                     linewidth=1.4,
-                    label=f"{paper.designs[design]}, {label(mode)}",
-                )
-        if paper.own:
-            for mode, style in zip(paper.modes, ("-", "--")):
-                rates = [paper.cell(paper.own_mode(mode), "machine", model, c)["tokens_per_s"] for c in paper.contexts]
-                axes.plot(
-                    paper.contexts,
-                    rates,
-                    style,
-                    color=COLOURS["machine"],
-                    marker=MARKERS["machine"],
-                    markersize=6,
-                    linewidth=1.4,
-                    label=f"{paper.own}, sizes {label(mode)}",
+                    label=f"{title}, {what}",
                 )
         axes.set_yscale("log")
         axes.set_title(paper.titles[model])
@@ -240,10 +232,7 @@ def roofline(paper):
     axes.plot([0.3, 1000], [0.3 * bandwidth, 1000 * bandwidth], color="black", linewidth=0.6, linestyle=":")
     axes.text(950, peak * 0.72, f"1024 MACs, {peak:.1f} GMAC/s", ha="right", fontsize=7)
     axes.text(0.33, 0.33 * bandwidth * 1.6, f"LPDDR5, {bandwidth} GB/s", rotation=38, fontsize=7)
-    designs = [(mode, design, title) for design, title in paper.designs.items()]
-    if paper.own:
-        designs.append((paper.own_mode(mode), "machine", paper.own))
-    for counted, design, title in designs:
+    for counted, design, title, _ in paper.curves(mode):
         points = []
         for context in sorted({paper.contexts[0], paper.contexts[-1]}):
             cell = paper.cell(counted, design, model, context)

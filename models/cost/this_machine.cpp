@@ -10,12 +10,8 @@
 namespace pimllm::cost {
 namespace {
 
-constexpr double kSecondsPerNs = 1e-9;
-constexpr double kJoulesPerNj = 1e-9;
 constexpr int64_t kLongestContext = 65535;  // of the machine's instructions
 constexpr int64_t kLargestVocabulary = 65536;
-
-double as_double(int64_t n) { return static_cast<double>(n); }
 
 // The family follows from the gate: LLaMA's with one, GPT's without.
 ModelConfig shape_of(const Workload& workload, const Workload& counted, int64_t context, bool exact_softmax) {
@@ -37,10 +33,6 @@ ModelConfig shape_of(const Workload& workload, const Workload& counted, int64_t 
   c.rope = llama;
   return c;
 }
-
-}  // namespace
-
-namespace {
 
 std::string key_of(const Workload& counted) {
   return fmt::format("{} {} {} {}", counted.name, counted.d_model, counted.d_ff, counted.ffn_matrices);
@@ -106,10 +98,10 @@ Result ThisMachine::evaluate(const Workload& workload, int64_t context, const Ac
                              bool with_head) {
   const Workload w = counted(workload, accounting);
   const cycles::LayerCycles cycles = layer(workload, context, accounting);
-  const double seconds = parameters_.cycle_ns * kSecondsPerNs;
+  const double seconds = published_.array.cycle_ns * kSecondsPerNs;
   const double stream = std::min(kv_stream(workload, context, accounting), cycles.layer);
   const double tiles = as_double(ceil_div(model(workload, w, context).compiled().layout.crossbars_per_layer,
-                                          parameters_.crossbars_per_tile));
+                                          published_.pim.pes_per_tile));
   Result result;
   result.latency_s = {{"KV stream", as_double(w.layers) * stream * seconds},
                       {"rest of the layers", as_double(w.layers) * (cycles.layer - stream) * seconds}};

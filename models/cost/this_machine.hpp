@@ -13,13 +13,12 @@
 
 namespace pimllm::cost {
 
+// Beside those of the published machine, whose clock, tiles of four crossbars, array and DRAM it shares.
 struct ThisMachineParameters {
-  double cycle_ns = 10;  // 100 MHz
   int memory_latency = 40;
   bool exact_softmax = true;              // else ConSMax
   double nj_per_tile_pass = 284.3000482;  // published, OPT-6.7B
   double mm2_per_tile = 9.3388259;        // published
-  int crossbars_per_tile = 4;
 };
 
 class ThisMachine {

@@ -237,11 +237,19 @@ int run(const Options& options) {
   cost::ThisMachine own(machine);
   const std::vector<cost::Accounting> dimensions = {cost::as_published(), cost::corrected()};
   std::vector<cost::Mode> own_modes;
+  std::string left_out;
   if (options.this_machine || options.as_published == options.corrected) {
-    own_modes = {
-        cost::this_machine_mode("this-machine", "this machine, dimensions as published", own, dimensions[0]),
-        cost::this_machine_mode("this-machine-corrected", "this machine, dimensions corrected", own,
-                                dimensions[1])};
+    try {
+      for (const auto& accounting : dimensions) own.prepare(workloads, options.contexts, accounting);
+      own_modes = {cost::this_machine_mode("this-machine", "this machine, dimensions as published", own,
+                                           dimensions[0]),
+                   cost::this_machine_mode("this-machine-corrected", "this machine, dimensions corrected",
+                                           own, dimensions[1])};
+    } catch (const Error& error) {
+      // The others have no such limits.
+      if (options.this_machine) throw;
+      left_out = error.what();
+    }
   }
   shown.insert(shown.end(), own_modes.begin(), own_modes.end());
   const auto cells = cost::evaluate(shown, workloads, options.contexts);
@@ -249,6 +257,7 @@ int run(const Options& options) {
     print_speed(modes, cells, workloads, options.contexts);
     print_energy(modes, cells, workloads, options.contexts);
   }
+  if (!left_out.empty()) fmt::print("\nthis machine is left out: {}\n", left_out);
   print_this_machine(own_modes, dimensions, cells, own, machine, workloads, options.contexts);
 
   nlohmann::ordered_json json;
