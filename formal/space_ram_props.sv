@@ -23,22 +23,12 @@ module space_ram_props #(
 
   logic [Readers-1:0] rd_gnt;
   logic [Writers-1:0] wr_gnt;
-  logic [AddrWidth-1:0] rd_addr[Readers], wr_addr[Writers], addr;
-  logic [8*Bytes-1:0] rd_data[Readers], wr_data[Writers];
-  logic [Bytes-1:0] wr_be[Writers];
+  logic [Readers-1:0][8*Bytes-1:0] rd_data;
+  logic [AddrWidth-1:0] addr;
   logic [$clog2(Bytes)-1:0] lane;
   logic writes, clashes, known_q;
   logic [7:0] byte_q, byte_d, expected_q, stored;
   logic [Readers-1:0] expect_q;
-
-  for (genvar r = 0; r < Readers; r++) begin : gen_reader
-    assign rd_addr[r] = rd_addr_i[r];
-  end
-  for (genvar w = 0; w < Writers; w++) begin : gen_writer
-    assign wr_addr[w] = wr_addr_i[w];
-    assign wr_data[w] = wr_data_i[w];
-    assign wr_be[w]   = wr_be_i[w];
-  end
 
   space_ram #(
       .Words(Words),
@@ -50,13 +40,13 @@ module space_ram_props #(
       .clk_i,
       .rst_ni,
       .rd_req_i,
-      .rd_addr_i(rd_addr),
+      .rd_addr_i,
       .rd_gnt_o (rd_gnt),
       .rd_data_o(rd_data),
       .wr_req_i,
-      .wr_addr_i(wr_addr),
-      .wr_data_i(wr_data),
-      .wr_be_i  (wr_be),
+      .wr_addr_i,
+      .wr_data_i,
+      .wr_be_i,
       .wr_gnt_o (wr_gnt)
   );
 

@@ -195,18 +195,6 @@ module scratchpad #(
 );
 
   // ACT: VEC > PIM > DMA.
-  logic [ActAddrWidth-1:0] act_rd_addr[3], act_wr_addr[3];
-  logic [8*ActBytes-1:0] act_rd_data[3], act_wr_data[3];
-  logic [ActBytes-1:0] act_wr_be[3];
-
-  assign act_rd_addr = '{vec_act_rd_addr_i, pim_act_rd_addr_i, dma_act_rd_addr_i};
-  assign act_wr_addr = '{vec_act_wr_addr_i, pim_act_wr_addr_i, dma_act_wr_addr_i};
-  assign act_wr_data = '{vec_act_wr_data_i, pim_act_wr_data_i, dma_act_wr_data_i};
-  assign act_wr_be = '{vec_act_wr_be_i, pim_act_wr_be_i, dma_act_wr_be_i};
-  assign vec_act_rd_data_o = act_rd_data[0];
-  assign pim_act_rd_data_o = act_rd_data[1];
-  assign dma_act_rd_data_o = act_rd_data[2];
-
   space_ram #(
       .Words(ActWords),
       .Bytes(ActBytes),
@@ -216,30 +204,17 @@ module scratchpad #(
       .clk_i,
       .rst_ni,
       .rd_req_i({dma_act_rd_req_i, pim_act_rd_req_i, vec_act_rd_req_i}),
-      .rd_addr_i(act_rd_addr),
+      .rd_addr_i({dma_act_rd_addr_i, pim_act_rd_addr_i, vec_act_rd_addr_i}),
       .rd_gnt_o({dma_act_rd_gnt_o, pim_act_rd_gnt_o, vec_act_rd_gnt_o}),
-      .rd_data_o(act_rd_data),
+      .rd_data_o({dma_act_rd_data_o, pim_act_rd_data_o, vec_act_rd_data_o}),
       .wr_req_i({dma_act_wr_req_i, pim_act_wr_req_i, vec_act_wr_req_i}),
-      .wr_addr_i(act_wr_addr),
-      .wr_data_i(act_wr_data),
-      .wr_be_i(act_wr_be),
+      .wr_addr_i({dma_act_wr_addr_i, pim_act_wr_addr_i, vec_act_wr_addr_i}),
+      .wr_data_i({dma_act_wr_data_i, pim_act_wr_data_i, vec_act_wr_data_i}),
+      .wr_be_i({dma_act_wr_be_i, pim_act_wr_be_i, vec_act_wr_be_i}),
       .wr_gnt_o({dma_act_wr_gnt_o, pim_act_wr_gnt_o, vec_act_wr_gnt_o})
   );
 
   // SCR: ARR > SMX > VEC > DMA. In banks, so that the array's scores, the softmax unit's and the joined sums do not meet.
-  logic [ScrAddrWidth-1:0] scr_rd_addr[4], scr_wr_addr[4];
-  logic [8*ScrBytes-1:0] scr_rd_data[4], scr_wr_data[4];
-  logic [ScrBytes-1:0] scr_wr_be[4];
-
-  assign scr_rd_addr = '{arr_scr_rd_addr_i, smx_scr_rd_addr_i, vec_scr_rd_addr_i, dma_scr_rd_addr_i};
-  assign scr_wr_addr = '{arr_scr_wr_addr_i, smx_scr_wr_addr_i, vec_scr_wr_addr_i, dma_scr_wr_addr_i};
-  assign scr_wr_data = '{arr_scr_wr_data_i, smx_scr_wr_data_i, vec_scr_wr_data_i, dma_scr_wr_data_i};
-  assign scr_wr_be = '{arr_scr_wr_be_i, smx_scr_wr_be_i, vec_scr_wr_be_i, dma_scr_wr_be_i};
-  assign arr_scr_rd_data_o = scr_rd_data[0];
-  assign smx_scr_rd_data_o = scr_rd_data[1];
-  assign vec_scr_rd_data_o = scr_rd_data[2];
-  assign dma_scr_rd_data_o = scr_rd_data[3];
-
   space_ram #(
       .Words(ScrWords),
       .Bytes(ScrBytes),
@@ -250,28 +225,17 @@ module scratchpad #(
       .clk_i,
       .rst_ni,
       .rd_req_i({dma_scr_rd_req_i, vec_scr_rd_req_i, smx_scr_rd_req_i, arr_scr_rd_req_i}),
-      .rd_addr_i(scr_rd_addr),
+      .rd_addr_i({dma_scr_rd_addr_i, vec_scr_rd_addr_i, smx_scr_rd_addr_i, arr_scr_rd_addr_i}),
       .rd_gnt_o({dma_scr_rd_gnt_o, vec_scr_rd_gnt_o, smx_scr_rd_gnt_o, arr_scr_rd_gnt_o}),
-      .rd_data_o(scr_rd_data),
+      .rd_data_o({dma_scr_rd_data_o, vec_scr_rd_data_o, smx_scr_rd_data_o, arr_scr_rd_data_o}),
       .wr_req_i({dma_scr_wr_req_i, vec_scr_wr_req_i, smx_scr_wr_req_i, arr_scr_wr_req_i}),
-      .wr_addr_i(scr_wr_addr),
-      .wr_data_i(scr_wr_data),
-      .wr_be_i(scr_wr_be),
+      .wr_addr_i({dma_scr_wr_addr_i, vec_scr_wr_addr_i, smx_scr_wr_addr_i, arr_scr_wr_addr_i}),
+      .wr_data_i({dma_scr_wr_data_i, vec_scr_wr_data_i, smx_scr_wr_data_i, arr_scr_wr_data_i}),
+      .wr_be_i({dma_scr_wr_be_i, vec_scr_wr_be_i, smx_scr_wr_be_i, arr_scr_wr_be_i}),
       .wr_gnt_o({dma_scr_wr_gnt_o, vec_scr_wr_gnt_o, smx_scr_wr_gnt_o, arr_scr_wr_gnt_o})
   );
 
   // KVS: reads SMX > DMA, writes VEC > DMA.
-  logic [KvsAddrWidth-1:0] kvs_rd_addr[2], kvs_wr_addr[2];
-  logic [8*KvsBytes-1:0] kvs_rd_data[2], kvs_wr_data[2];
-  logic [KvsBytes-1:0] kvs_wr_be[2];
-
-  assign kvs_rd_addr = '{smx_kvs_rd_addr_i, dma_kvs_rd_addr_i};
-  assign kvs_wr_addr = '{vec_kvs_wr_addr_i, dma_kvs_wr_addr_i};
-  assign kvs_wr_data = '{vec_kvs_wr_data_i, dma_kvs_wr_data_i};
-  assign kvs_wr_be = '{vec_kvs_wr_be_i, dma_kvs_wr_be_i};
-  assign smx_kvs_rd_data_o = kvs_rd_data[0];
-  assign dma_kvs_rd_data_o = kvs_rd_data[1];
-
   space_ram #(
       .Words(KvsWords),
       .Bytes(KvsBytes),
@@ -281,29 +245,17 @@ module scratchpad #(
       .clk_i,
       .rst_ni,
       .rd_req_i({dma_kvs_rd_req_i, smx_kvs_rd_req_i}),
-      .rd_addr_i(kvs_rd_addr),
+      .rd_addr_i({dma_kvs_rd_addr_i, smx_kvs_rd_addr_i}),
       .rd_gnt_o({dma_kvs_rd_gnt_o, smx_kvs_rd_gnt_o}),
-      .rd_data_o(kvs_rd_data),
+      .rd_data_o({dma_kvs_rd_data_o, smx_kvs_rd_data_o}),
       .wr_req_i({dma_kvs_wr_req_i, vec_kvs_wr_req_i}),
-      .wr_addr_i(kvs_wr_addr),
-      .wr_data_i(kvs_wr_data),
-      .wr_be_i(kvs_wr_be),
+      .wr_addr_i({dma_kvs_wr_addr_i, vec_kvs_wr_addr_i}),
+      .wr_data_i({dma_kvs_wr_data_i, vec_kvs_wr_data_i}),
+      .wr_be_i({dma_kvs_wr_be_i, vec_kvs_wr_be_i}),
       .wr_gnt_o({dma_kvs_wr_gnt_o, vec_kvs_wr_gnt_o})
   );
 
   // SCL: SMX > VEC > DMA.
-  logic [SclAddrWidth-1:0] scl_rd_addr[3], scl_wr_addr[3];
-  logic [8*SclBytes-1:0] scl_rd_data[3], scl_wr_data[3];
-  logic [SclBytes-1:0] scl_wr_be[3];
-
-  assign scl_rd_addr = '{smx_scl_rd_addr_i, vec_scl_rd_addr_i, dma_scl_rd_addr_i};
-  assign scl_wr_addr = '{smx_scl_wr_addr_i, vec_scl_wr_addr_i, dma_scl_wr_addr_i};
-  assign scl_wr_data = '{smx_scl_wr_data_i, vec_scl_wr_data_i, dma_scl_wr_data_i};
-  assign scl_wr_be = '{smx_scl_wr_be_i, vec_scl_wr_be_i, dma_scl_wr_be_i};
-  assign smx_scl_rd_data_o = scl_rd_data[0];
-  assign vec_scl_rd_data_o = scl_rd_data[1];
-  assign dma_scl_rd_data_o = scl_rd_data[2];
-
   space_ram #(
       .Words(SclWords),
       .Bytes(SclBytes),
@@ -313,13 +265,13 @@ module scratchpad #(
       .clk_i,
       .rst_ni,
       .rd_req_i({dma_scl_rd_req_i, vec_scl_rd_req_i, smx_scl_rd_req_i}),
-      .rd_addr_i(scl_rd_addr),
+      .rd_addr_i({dma_scl_rd_addr_i, vec_scl_rd_addr_i, smx_scl_rd_addr_i}),
       .rd_gnt_o({dma_scl_rd_gnt_o, vec_scl_rd_gnt_o, smx_scl_rd_gnt_o}),
-      .rd_data_o(scl_rd_data),
+      .rd_data_o({dma_scl_rd_data_o, vec_scl_rd_data_o, smx_scl_rd_data_o}),
       .wr_req_i({dma_scl_wr_req_i, vec_scl_wr_req_i, smx_scl_wr_req_i}),
-      .wr_addr_i(scl_wr_addr),
-      .wr_data_i(scl_wr_data),
-      .wr_be_i(scl_wr_be),
+      .wr_addr_i({dma_scl_wr_addr_i, vec_scl_wr_addr_i, smx_scl_wr_addr_i}),
+      .wr_data_i({dma_scl_wr_data_i, vec_scl_wr_data_i, smx_scl_wr_data_i}),
+      .wr_be_i({dma_scl_wr_be_i, vec_scl_wr_be_i, smx_scl_wr_be_i}),
       .wr_gnt_o({dma_scl_wr_gnt_o, vec_scl_wr_gnt_o, smx_scl_wr_gnt_o})
   );
 

@@ -15,15 +15,15 @@ module space_ram #(
 ) (
     input  logic                 clk_i,
     input  logic                 rst_ni,
-    input  logic [  Readers-1:0] rd_req_i,
-    input  logic [AddrWidth-1:0] rd_addr_i[Readers],
-    output logic [  Readers-1:0] rd_gnt_o,
-    output logic [  8*Bytes-1:0] rd_data_o[Readers],
-    input  logic [  Writers-1:0] wr_req_i,
-    input  logic [AddrWidth-1:0] wr_addr_i[Writers],
-    input  logic [  8*Bytes-1:0] wr_data_i[Writers],
-    input  logic [    Bytes-1:0] wr_be_i  [Writers],
-    output logic [  Writers-1:0] wr_gnt_o
+    input  logic [Readers-1:0] rd_req_i,
+    input  logic [Readers-1:0][AddrWidth-1:0] rd_addr_i,
+    output logic [Readers-1:0] rd_gnt_o,
+    output logic [Readers-1:0][8*Bytes-1:0] rd_data_o,
+    input  logic [Writers-1:0] wr_req_i,
+    input  logic [Writers-1:0][AddrWidth-1:0] wr_addr_i,
+    input  logic [Writers-1:0][8*Bytes-1:0] wr_data_i,
+    input  logic [Writers-1:0][Bytes-1:0] wr_be_i,
+    output logic [Writers-1:0] wr_gnt_o
 );
 
   localparam int unsigned BankWords = Words / Banks;
