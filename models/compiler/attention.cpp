@@ -43,7 +43,8 @@ void Compiler::fill_attention(int tokens, uint64_t seed) {
   std::vector<uint8_t> cache(l_->kv_head_bytes * kv_heads);
   std::vector<uint8_t> open_tiles = random_bytes(kv_heads * 2 * tile_bytes);
   std::vector<uint8_t> open_scales(kv_heads * scale_bytes);
-  std::vector<uint8_t> states(round_up64(4 * (1 + kv_heads), static_cast<uint64_t>(h_.channel_bytes)));
+  std::vector<uint8_t> states(
+      round_up64(static_cast<uint64_t>(4 * state_words()), static_cast<uint64_t>(h_.channel_bytes)));
   for (size_t h = 0; h < kv_heads; ++h) {
     const auto tiles = random_bytes(l_->kv_scale_offset);
     std::copy(tiles.begin(), tiles.end(), cache.begin() + static_cast<std::ptrdiff_t>(h * l_->kv_head_bytes));
@@ -60,7 +61,7 @@ void Compiler::fill_attention(int tokens, uint64_t seed) {
       put32(to, word + 4 * (cols + column), sf_pack(sv));
       eref = std::max<int>(eref, sv.e);
     }
-    put32(states, 4 * (1 + h), static_cast<uint32_t>(eref));
+    put32(states, 4 * static_cast<size_t>(head_state(static_cast<int>(h))), static_cast<uint32_t>(eref));
   }
 
   std::vector<uint8_t> q(static_cast<size_t>(scr_q_words_ * h_.scr_bytes()));
@@ -101,7 +102,7 @@ void Compiler::build_attention_init(int tokens) {
   linear(Opcode::kLoadl, kModeSpaceScr, scr_q_words_, a(0, scr_q_), mem(m_q_));
   linear(Opcode::kLoadl, kModeSpaceScl, kRecordWords * c_.heads, a(0, consmax() ? scl_const_ : scl_records_),
          mem(m_records_));
-  linear(Opcode::kLoadl, kModeSpaceScl, 1 + c_.kv_heads, a(0, scl_pers_), mem(m_pers_));
+  linear(Opcode::kLoadl, kModeSpaceScl, state_words(), a(0, scl_pers_), mem(m_pers_));
   program.comment("open tiles and their scales");
   for (int h = 0; h < c_.kv_heads; ++h) {
     for (int v = 0; v < 2; ++v) {
@@ -126,11 +127,11 @@ void Compiler::build_attention() {
   step_registers();
   li(r("scl"), scl_const_);
   token_registers();
-  p.post(s("q"));
+  post("q", batches_);
   attention_ahead();
-  attention_items();
+  attention_items(false);
   p.comment("all semaphores back to zero");
-  p.wait(s("planes"));
+  drain("planes", batches_);
   drain("ring_free", ring_slots_);
   drain("scales_free", l_->scale_buffers);
   p.halt();

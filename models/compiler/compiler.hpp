@@ -93,8 +93,9 @@ struct CompiledLayout {
 
   uint64_t kv_home_row = 0;    // first open tile, rows of all groups
   uint64_t kv_home_scale = 0;  // KVS word of its K scales
-  uint64_t states = 0;         // SCL word: of each layer, V's matrix scale and eref of every kv head
-  uint64_t kv_address = 0;     // memory: [layer][kv head]: K tiles, V tiles, scale words
+  uint64_t states = 0;       // SCL word: of each layer and batch of kv heads, V's matrix scale and the erefs
+  uint64_t state_words = 0;  // of all layers
+  uint64_t kv_address = 0;   // memory: [layer][kv head]: K tiles, V tiles, scale words
   uint64_t kv_head_bytes = 0;
   uint64_t kv_v_offset = 0;
   uint64_t kv_scale_offset = 0;

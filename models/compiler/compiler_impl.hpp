@@ -27,6 +27,7 @@ inline constexpr int kAddressOffsetBits = 11;
 inline constexpr int kScalarOffsetBits = 7;
 inline constexpr int kMaxMulticast = 8;
 inline constexpr int kScrBanks = 4;        // rtl/common/pimllm_pkg.sv, ScrBanks
+inline constexpr int kHeadsPerBatch = 2;   // kv heads that are quantised and joined at a time
 inline constexpr int kPieceTokens = 1024;  // of the LM head, bounds its buffers
 inline constexpr int kRecordWords = 8;
 inline constexpr int kRecordFactor = 5;
@@ -86,6 +87,11 @@ struct TokenPlaces {
   int q = 0, planes = 0;
 };
 
+// Some kv heads, with their query heads.
+struct Heads {
+  int first = 0, count = 0;
+};
+
 class Compiler {
  public:
   Compiler(const ModelWeights& weights, const HardwareParameters& hardware, const CompileOptions& options)
@@ -126,14 +132,23 @@ class Compiler {
   void load_token(const TokenPlaces& t, uint8_t token, uint8_t sig);
   void embed(const TokenPlaces& t, uint8_t wait);
   void project_qkv(const TokenPlaces& t, uint8_t wait);
-  void quantise_k(const TokenPlaces& t, uint8_t wait);
-  void quantise_v(const TokenPlaces& t, uint8_t wait, uint8_t sig0 = 0, uint8_t sig1 = 0);
-  void quantise_q(const TokenPlaces& t, int index, uint8_t sig0, uint8_t sig1);
+  // Heads are quantised and joined in batches, so that attention begins with the first.
+  Heads batch(int index) const;
+  Heads all_heads() const { return {0, c_.kv_heads}; }
+  bool ends_batch(int head) const;
+  // SCL word of V's matrix scale of a batch, and of a kv head's eref, in the states of the layer.
+  int batch_state(int index) const { return index * (batch_ + 1); }
+  int head_state(int head) const { return batch_state(head / batch_) + 1 + head % batch_; }
+  int state_words() const { return c_.kv_heads + batches_; }
+  void quantise_k(const TokenPlaces& t, Heads heads, uint8_t wait);
+  void quantise_v(const TokenPlaces& t, int batch_index, uint8_t wait, uint8_t sig0 = 0, uint8_t sig1 = 0);
+  void quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t sig0, uint8_t sig1);
   void load_next_constants(uint8_t wait);
   // One query head; fills in the operands of an instruction that has its semaphores.
   void softmax(Instruction in, int query, int index, int scores, int numerators, Operand scales);
   void kv_store();
-  void join_and_project(const TokenPlaces& t, int index, uint8_t wait);
+  void join(const TokenPlaces& t, int index, Heads heads, uint8_t wait);
+  void project_attention(const TokenPlaces& t);
   void add_attention(const TokenPlaces& t);
   void project_ffn(const TokenPlaces& t);
   void activate_and_project(const TokenPlaces& t);
@@ -157,7 +172,9 @@ class Compiler {
   void scale_load(int head);
   void kv_load(int item);
   void attention_ahead();
-  void attention_items();
+  void quantise_batch(int index);
+  // `whole`: quantisation and join of the heads too.
+  void attention_items(bool whole);
   void attention();
   void lm_head();
 
@@ -221,6 +238,7 @@ class Compiler {
   int lanes_ = 0, cols_ = 0, groups_ = 0, banks_ = 0;
   int head_dim_ = 0, chunks_ = 0, head_chunks_ = 0;
   int query_group_ = 0, batch_heads_ = 0;
+  int batch_ = 0, batches_ = 0;                                   // kv heads quantised and joined at a time
   int d_words_ = 0, f_words_ = 0, att_words_ = 0, kv_words_ = 0;  // int32 vectors in ACT
   int d8_words_ = 0, f8_words_ = 0, att8_words_ = 0;              // int8 vectors in ACT
   int ffn_words_ = 0;                                             // gate and up

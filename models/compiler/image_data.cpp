@@ -278,13 +278,13 @@ void Compiler::fill_constants() {
   size = bytes.size();
   m_scl_resident_ = segment("scalars", size, std::move(bytes));
 
-  // V's matrix scale, then eref of its heads before the first token.
-  bytes.assign(round_up64(static_cast<uint64_t>(4 * c_.layers * (c_.kv_heads + 1)), beat), 0);
+  // Of each batch of heads, V's matrix scale, then eref of the heads before the first token.
+  bytes.assign(round_up64(static_cast<uint64_t>(4 * c_.layers * state_words()), beat), 0);
   for (size_t l = 0; l < static_cast<size_t>(c_.layers); ++l) {
-    const size_t block = l * static_cast<size_t>(c_.kv_heads + 1);
-    put_scale(block, q_->layers[l].wv.scale);
-    for (size_t h = 0; h < static_cast<size_t>(c_.kv_heads); ++h) {
-      put32(bytes, 4 * (block + 1 + h), static_cast<uint32_t>(kErefStart));
+    const size_t block = l * static_cast<size_t>(state_words());
+    for (int b = 0; b < batches_; ++b) put_scale(at(block, batch_state(b)), q_->layers[l].wv.scale);
+    for (int h = 0; h < c_.kv_heads; ++h) {
+      put32(bytes, 4 * at(block, head_state(h)), static_cast<uint32_t>(kErefStart));
     }
   }
   size = bytes.size();

@@ -39,7 +39,7 @@ void Compiler::load_states_and_constants() {
   p.comment("a new sequence starts with its states");
   const auto keep = p.make_label("keep_states");
   p.branch(Opcode::kBnez, r("pos"), keep);
-  linear(Opcode::kLoadl, kModeSpaceScl, c_.layers * (c_.kv_heads + 1), a(0, scl_pers_), mem(m_pers_));
+  linear(Opcode::kLoadl, kModeSpaceScl, c_.layers * state_words(), a(0, scl_pers_), mem(m_pers_));
   p.place(keep);
   p.comment("resident constants, and those of the first layer");
   linear(Opcode::kLoadl, kModeSpaceScl, kResidents, a(0), mem(m_scl_resident_));
@@ -97,7 +97,7 @@ void Compiler::layer_next() {
   advance("kv_mem", static_cast<int64_t>(l_->kv_head_bytes) * c_.kv_heads);
   advance("home_row", int64_t{c_.kv_heads} * 2 * l_->tile_rows);
   advance("home_kvs", 2 * c_.kv_heads);
-  advance("states", c_.kv_heads + 1);
+  advance("states", state_words());
   advance("xbar", l_->crossbars_per_layer);
   uint8_t t = temp();
   li(t, 2 * act_const_ + act_const_words_);
@@ -175,23 +175,32 @@ constexpr uint8_t kToV = 3 << 2;
 
 }  // namespace
 
-void Compiler::quantise_k(const TokenPlaces& t, uint8_t wait) {
+Heads Compiler::batch(int index) const {
+  const int first = index * batch_;
+  return {first, std::min(batch_, c_.kv_heads - first)};
+}
+
+bool Compiler::ends_batch(int head) const { return (head + 1) % batch_ == 0 || head + 1 == c_.kv_heads; }
+
+void Compiler::quantise_k(const TokenPlaces& t, Heads heads, uint8_t wait) {
   const bool bias = k_bk_ >= 0;
+  const int words = heads.first * head_chunks_;
   const size_t pc = emit({.opcode = Opcode::kQuant,
                           .wait0 = wait,
                           .mode = static_cast<uint8_t>(head_mode() | kToK |
                                                        (c_.rope ? kAuxRope
                                                         : bias  ? kAuxBias
                                                                 : 0)),
-                          .count = static_cast<uint16_t>(kv_words_),
-                          .a0 = a(0, t.qkv + att_words_),
+                          .count = static_cast<uint16_t>(heads.count * head_chunks_),
+                          .a0 = a(0, t.qkv + att_words_ + words),
                           .a1 = c_.rope ? a(0, t.row)
-                                : bias  ? a(r("act"), k_bk_)
+                                : bias  ? a(r("act"), k_bk_ + words)
                                         : Operand{},
-                          .a2 = {r("home_row"), 0},
+                          .a2 = a(r("home_row"), 2 * heads.first * l_->tile_rows),
                           .s0 = sc(0, t.s_n8),
                           .s1 = scalar(kScalarK),
-                          .s2 = {r("home_kvs"), 0}});
+                          .s2 = sc(r("home_kvs"), 2 * heads.first)});
+  if (heads.first + heads.count < c_.kv_heads) return;
   TensorTap& k = tap("k", pc, Space::kKv, l_->kv_home_row, ElementType::kInt8);
   k.kind = TensorTap::Kind::kOpenK;
   k.per_layer = true;
@@ -203,20 +212,23 @@ void Compiler::quantise_k(const TokenPlaces& t, uint8_t wait) {
   k.order = heads_order(c_.kv_heads, c_.rope);
 }
 
-void Compiler::quantise_v(const TokenPlaces& t, uint8_t wait, uint8_t sig0, uint8_t sig1) {
+void Compiler::quantise_v(const TokenPlaces& t, int batch_index, uint8_t wait, uint8_t sig0, uint8_t sig1) {
   const bool bias = k_bv_ >= 0;
+  const Heads heads = batch(batch_index);
+  const int words = heads.first * head_chunks_;
   const size_t pc = emit({.opcode = Opcode::kQuant,
                           .wait0 = wait,
                           .sig0 = sig0,
                           .sig1 = sig1,
                           .mode = static_cast<uint8_t>(head_mode() | kToV | (bias ? kAuxBias : 0)),
-                          .count = static_cast<uint16_t>(kv_words_),
-                          .a0 = a(0, t.qkv + att_words_ + kv_words_),
-                          .a1 = bias ? a(r("act"), k_bv_) : Operand{},
-                          .a2 = {r("home_row"), 0},
+                          .count = static_cast<uint16_t>(heads.count * head_chunks_),
+                          .a0 = a(0, t.qkv + att_words_ + kv_words_ + words),
+                          .a1 = bias ? a(r("act"), k_bv_ + words) : Operand{},
+                          .a2 = a(r("home_row"), 2 * heads.first * l_->tile_rows),
                           .s0 = sc(0, t.s_n8),
-                          .s1 = {r("states"), 0},
-                          .s2 = {r("home_kvs"), 0}});
+                          .s1 = sc(r("states"), batch_state(batch_index)),
+                          .s2 = sc(r("home_kvs"), 2 * heads.first)});
+  if (batch_index + 1 < batches_) return;
   TensorTap& v =
       tap("v", pc, Space::kKv, l_->kv_home_row + static_cast<uint64_t>(l_->tile_rows), ElementType::kInt8);
   v.kind = TensorTap::Kind::kOpenV;
@@ -229,8 +241,10 @@ void Compiler::quantise_v(const TokenPlaces& t, uint8_t wait, uint8_t sig0, uint
   v.order = heads_order(c_.kv_heads, false);
 }
 
-void Compiler::quantise_q(const TokenPlaces& t, int index, uint8_t sig0, uint8_t sig1) {
+void Compiler::quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t sig0, uint8_t sig1) {
   const bool bias = k_bq_ >= 0;
+  const int query = heads.first * query_group_;
+  const int words = query * head_chunks_;
   const size_t pc = emit({.opcode = Opcode::kQuant,
                           .sig0 = sig0,
                           .sig1 = sig1,
@@ -238,15 +252,16 @@ void Compiler::quantise_q(const TokenPlaces& t, int index, uint8_t sig0, uint8_t
                                                        (c_.rope ? kAuxRope
                                                         : bias  ? kAuxBias
                                                                 : 0)),
-                          .count = static_cast<uint16_t>(att_words_),
-                          .a0 = a(0, t.qkv),
+                          .count = static_cast<uint16_t>(heads.count * query_group_ * head_chunks_),
+                          .a0 = a(0, t.qkv + words),
                           .a1 = c_.rope ? a(0, t.row)
-                                : bias  ? a(r("act"), k_bq_)
+                                : bias  ? a(r("act"), k_bq_ + words)
                                         : Operand{},
-                          .a2 = a(0, t.q),
+                          .a2 = a(0, t.q + query * head_dim_ / (2 * cols_)),
                           .s0 = sc(0, t.s_n8),
                           .s1 = scalar(kScalarQ),
-                          .s2 = record(index, 0)});
+                          .s2 = record(index, query)});
+  if (heads.first + heads.count < c_.kv_heads) return;
   TensorTap& q = tap("q", pc, Space::kScr, static_cast<uint64_t>(t.q * 2 * cols_), ElementType::kInt8);
   q.per_layer = true;
   q.order = heads_order(c_.heads, c_.rope);
@@ -280,7 +295,7 @@ void Compiler::softmax(Instruction in, int query, int index, int scores, int num
   in.a1 = a(0, numerators);
   in.a2 = scales;
   in.s0 = record(index, query);
-  in.s1 = sc(r("states"), 1 + head);
+  in.s1 = sc(r("states"), head_state(head));
   in.s2 = sc(r("home_kvs"), 2 * head);
   const size_t pc = emit(in);
   TensorTap& t =
@@ -322,15 +337,21 @@ void Compiler::kv_store() {
   p.place(skip);
 }
 
-void Compiler::join_and_project(const TokenPlaces& t, int index, uint8_t wait) {
-  size_t pc = emit({.opcode = Opcode::kJoin,
-                    .wait0 = wait,
-                    .mode = join_mode(),
-                    .count = static_cast<uint16_t>(att_words_),
-                    .a0 = a(0, t.planes),
-                    .a2 = a(0, t.att),
-                    .s0 = record(index, 0, kRecordFactor)});
+void Compiler::join(const TokenPlaces& t, int index, Heads heads, uint8_t wait) {
+  const int query = heads.first * query_group_;
+  const size_t pc = emit({.opcode = Opcode::kJoin,
+                          .wait0 = wait,
+                          .mode = join_mode(),
+                          .count = static_cast<uint16_t>(heads.count * query_group_ * head_chunks_),
+                          .a0 = a(0, t.planes + query * head_planes()),
+                          .a2 = a(0, t.att + query * head_chunks_),
+                          .s0 = record(index, query, kRecordFactor)});
+  if (heads.first + heads.count < c_.kv_heads) return;
   layer_tap("att", pc, t.att, ElementType::kInt32).order = heads_order(c_.heads, false);
+}
+
+void Compiler::project_attention(const TokenPlaces& t) {
+  size_t pc = 0;
   if (c_.sub_norms) {
     pc = emit({.opcode = Opcode::kNorm,
                .sig0 = s("to_pim"),

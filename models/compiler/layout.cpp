@@ -51,6 +51,8 @@ void Compiler::derive() {
   chunks_ = head_dim_ / cols_;
   head_chunks_ = head_dim_ / lanes_;
   query_group_ = c_.heads / c_.kv_heads;
+  batch_ = std::min(c_.kv_heads, kHeadsPerBatch);
+  batches_ = ceil_div(c_.kv_heads, batch_);
   batch_heads_ = 1;
   while (!north_ && query_group_ % (2 * batch_heads_) == 0 &&
          2 * batch_heads_ <= std::min(groups_, kMaxMulticast)) {
@@ -255,8 +257,9 @@ void Compiler::allocate_scratchpad(int tokens) {
   const int beat = std::max(1, h_.channel_bytes / 4);
   SpaceAllocator scl("SCL", h_.scl_words);
   scl.take(round_up(kResidents, beat));
-  scl_pers_ = scl.take(round_up(c_.layers * (c_.kv_heads + 1), beat));
+  scl_pers_ = scl.take(round_up(c_.layers * state_words(), beat));
   l_->states = static_cast<uint64_t>(scl_pers_);
+  l_->state_words = static_cast<uint64_t>(c_.layers * state_words());
   record_words_ = consmax() ? round_up(c_.heads * kRecordWords, beat) : 0;
   scl_scalars_ = tokens * record_words_;
   scl_const_words_ = scl_scalars_ + round_up(kScalars, beat);

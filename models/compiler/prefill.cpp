@@ -48,9 +48,9 @@ void Compiler::prefill_attention() {
   for (int i = 0; i < tokens_; ++i) project_qkv(token(i), i == 0 ? s("constants") : uint8_t{0});
   for (int i = 0; i < tokens_; ++i) {
     const bool last = i == tokens_ - 1;
-    quantise_k(token(i), s("from_pim"));
-    if (i == 0) quantise_v(token(i), 0);
-    quantise_q(token(i), i, last ? s("q") : uint8_t{0}, last ? s("kv") : uint8_t{0});
+    quantise_k(token(i), all_heads(), s("from_pim"));
+    for (int b = 0; i == 0 && b < batches_; ++b) quantise_v(token(i), b, 0);
+    quantise_q(token(i), i, all_heads(), last ? s("q") : uint8_t{0}, last ? s("kv") : uint8_t{0});
     p.addi(pos, pos, 1);
   }
   p.addi(pos, pos, -tokens_);
@@ -130,7 +130,11 @@ void Compiler::prefill_attention() {
     }
     if (i + 1 < tokens_) {
       p.addi(pos, pos, i + 1);
-      quantise_v(token(i + 1), s("next_v"), s("v"), i + 2 == tokens_ ? s("all_v") : uint8_t{0});
+      for (int b = 0; b < batches_; ++b) {
+        const bool last = b + 1 == batches_;
+        quantise_v(token(i + 1), b, b == 0 ? s("next_v") : uint8_t{0}, last ? s("v") : uint8_t{0},
+                   last && i + 2 == tokens_ ? s("all_v") : uint8_t{0});
+      }
       p.addi(pos, pos, -(i + 1));
     }
   }
@@ -186,7 +190,10 @@ void Compiler::build_prefill() {
   p.wait(s("all_v"));
   kv_store();
   p.comment("heads joined, output projection");
-  for (int i = 0; i < tokens_; ++i) join_and_project(token(i), i, i == 0 ? s("planes") : uint8_t{0});
+  for (int i = 0; i < tokens_; ++i) {
+    join(token(i), i, all_heads(), i == 0 ? s("planes") : uint8_t{0});
+    project_attention(token(i));
+  }
   p.comment("feed-forward network");
   for (int i = 0; i < tokens_; ++i) {
     add_attention(token(i));

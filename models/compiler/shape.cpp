@@ -23,7 +23,7 @@ void Compiler::reserve_memory() {
   m_act_resident_ = segment("output_norm", words(norm_words(d_words_), h_.act_bytes()));
   m_scl_const_ = segment("layer_scalars", scl_const_stride_ * layers);
   m_scl_resident_ = segment("scalars", round_up64(4 * kResidents, beat));
-  m_pers_ = segment("kv_states", round_up64(4 * layers * static_cast<uint64_t>(c_.kv_heads + 1), beat));
+  m_pers_ = segment("kv_states", round_up64(4 * layers * static_cast<uint64_t>(state_words()), beat));
   allocate_memory();
 }
 

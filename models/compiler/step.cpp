@@ -167,14 +167,14 @@ void Compiler::kv_compute(int item) {
         } else if (b == 0) {
           in.wait1 = s("numerators");
         }
-      } else if (b == 0 && head == 0 && part.first) {
+      } else if (b == 0 && head % batch_ == 0 && part.first) {
         in.wait1 = s("q");
       }
       if (b == batches - 1) in.sig0 = s("ring_free");
       if (is_v && !part.last) in.sig1 = s("partial");
       if (b == batches - 1 && part.last) {
         if (!is_v) in.sig1 = s("scores");
-        if (is_v && head == c_.kv_heads - 1) in.sig1 = s("planes");
+        if (is_v && ends_batch(head)) in.sig1 = s("planes");
       }
       emit(in);
     }
@@ -271,13 +271,25 @@ void Compiler::attention_ahead() {
   for (int i = lead_ == 0 ? 0 : 1; i < l_->scale_buffers; ++i) scale_load(i);
 }
 
-// QK, softmax and PV of all heads; the other loads behind each instruction that frees a slot or a buffer.
-void Compiler::attention_items() {
+void Compiler::quantise_batch(int index) {
+  if (index >= batches_) return;
+  const TokenPlaces t = token(0);
+  const Heads heads = batch(index);
+  quantise_k(t, heads, index == 0 ? s("from_pim") : uint8_t{0});
+  quantise_v(t, index, 0);
+  quantise_q(t, 0, heads, s("q"), index + 1 == batches_ ? s("kv") : uint8_t{0});
+}
+
+// QK, softmax and PV of all heads; the other loads behind each instruction that frees a slot or a buffer. The
+// vector unit is a batch of heads ahead with q, K and V.
+void Compiler::attention_items(bool whole) {
   for (int item = 0; item < 2 * c_.kv_heads; ++item) {
+    const auto [head, is_v] = kv_item(item, c_.kv_heads);
+    if (whole && !is_v && head % batch_ == 0) quantise_batch(head / batch_ + 1);
     kv_compute(item);
     kv_load(item + lead_);
-    const auto [head, is_v] = kv_item(item, c_.kv_heads);
     if (!is_v) scale_load(head + l_->scale_buffers);
+    if (whole && is_v && ends_batch(head)) join(token(0), 0, batch(head / batch_), s("planes"));
   }
 }
 
@@ -287,15 +299,13 @@ void Compiler::attention() {
   attention_ahead();
   p.comment("norm, then Q, K and V in one projection");
   project_qkv(t, s("constants"));
-  quantise_k(t, s("from_pim"));
-  quantise_v(t, 0);
-  quantise_q(t, 0, s("q"), s("kv"));
+  quantise_batch(0);
+  attention_items(true);
   p.comment("constants of the next layer (of the first, after the last)");
   load_next_constants(s("kv"));
-  attention_items();
   kv_store();
-  p.comment("heads joined, output projection");
-  join_and_project(t, 0, s("planes"));
+  p.comment("output projection");
+  project_attention(t);
   add_attention(t);
 }
 

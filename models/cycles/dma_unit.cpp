@@ -98,6 +98,13 @@ uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64
   uint64_t at = std::max(accepted, third < kStoreWord ? 0 : third - kStoreWord);
   uint64_t left = beats;
   uint64_t words_left = words;
+  // Sweeps come in the order of time: those that are over stay over, and those to come do not matter yet.
+  size_t sweep = 0;
+  const auto wait_for_array = [&] {
+    while (sweep < array->size() && (*array)[sweep].end() <= at) ++sweep;
+    for (size_t i = sweep; i < array->size() && (*array)[i].from <= at; ++i)
+      at = (*array)[i].free_at(at, group);
+  };
   const uint64_t per_beat = std::max<uint64_t>(1, (words + beats - 1) / beats);
   while (left != 0) {
     const uint64_t room = (kPageBytes - address % kPageBytes) / beat;
@@ -109,7 +116,7 @@ uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64
       // Reads wait for the steps of the array, which read the group a stage a cycle later each.
       at += kStoreAddress;
       for (uint64_t b = 0; b < n; ++b) {
-        for (const Steps& s : *array) at = s.free_at(at, group);
+        wait_for_array();
         at += kStoreWord + kStoreSend;
       }
       --at;

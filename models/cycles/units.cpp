@@ -103,8 +103,7 @@ Span PimUnit::run(const isa::UnitCommand& c, uint64_t presented) {
 }
 
 uint64_t Steps::free_at(uint64_t at, uint64_t group) const {
-  const uint64_t end = from + folds * fold_steps + (fold_tiles << lg_heads) + stopped;
-  if (at >= end || (at >= stop && at < stop + stopped)) return at;
+  if (at >= end() || (at >= stop && at < stop + stopped)) return at;
   const bool before = at < stop;
   const uint64_t stood = before ? 0 : stopped;
   const uint64_t tile = group % fold_tiles;

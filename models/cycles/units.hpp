@@ -37,6 +37,7 @@ struct Steps {
   uint64_t stop = 0;     // all stages stand still from this cycle,
   uint64_t stopped = 0;  // for so many
 
+  uint64_t end() const { return from + folds * fold_steps + (fold_tiles << lg_heads) + stopped; }
   // The first cycle, not before `at`, in which this sweep does not read the bank group.
   uint64_t free_at(uint64_t at, uint64_t group) const;
 };

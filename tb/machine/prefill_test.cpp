@@ -60,8 +60,8 @@ void expect_same_state(CheckedMachine& one, CheckedMachine& many) {
   EXPECT_EQ(space_bytes(one, Space::kKvs, l.kv_home_scale, 2 * heads),
             space_bytes(many, Space::kKvs, l.kv_home_scale, 2 * heads))
       << "scales of the open tiles";
-  const auto states = static_cast<uint64_t>(m.config.layers * (m.config.kv_heads + 1));
-  EXPECT_EQ(space_bytes(one, Space::kScl, l.states, states), space_bytes(many, Space::kScl, l.states, states))
+  EXPECT_EQ(space_bytes(one, Space::kScl, l.states, l.state_words),
+            space_bytes(many, Space::kScl, l.states, l.state_words))
       << "eref of every kv head";
 }
 
