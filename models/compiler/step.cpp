@@ -275,9 +275,11 @@ void Compiler::quantise_batch(int index) {
   if (index >= batches_) return;
   const TokenPlaces t = token(0);
   const Heads heads = batch(index);
-  quantise_k(t, heads, index == 0 ? s("from_pim") : uint8_t{0});
-  quantise_v(t, index, 0);
-  quantise_q(t, 0, heads, s("q"), index + 1 == batches_ ? s("kv") : uint8_t{0});
+  const uint8_t projected = index == 0 ? s("from_pim") : uint8_t{0};
+  const uint8_t apart = qkv_apart() ? projected : uint8_t{0};
+  quantise_k(t, heads, projected);
+  quantise_q(t, 0, heads, apart, 0, 0);
+  quantise_v(t, index, apart, s("q"), index + 1 == batches_ ? s("kv") : uint8_t{0});
 }
 
 // QK, softmax and PV of all heads; the other loads behind each instruction that frees a slot or a buffer. The
@@ -297,8 +299,8 @@ void Compiler::attention() {
   Program& p = *p_;
   const TokenPlaces t = token(0);
   attention_ahead();
-  p.comment("norm, then Q, K and V in one projection");
-  project_qkv(t, s("constants"));
+  p.comment("norm, then K, Q and V");
+  project_qkv(t, s("constants"), qkv_apart());
   quantise_batch(0);
   attention_items(true);
   p.comment("constants of the next layer (of the first, after the last)");
