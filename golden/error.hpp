@@ -21,13 +21,12 @@ template <typename... Args>
   throw Error(fmt::format(text, std::forward<Args>(args)...));
 }
 
-// Foreign text as a message may show it: cut to 80 bytes, and no byte that would break the line or command a
-// terminal.
-inline std::string printable(std::string_view text) {
-  constexpr size_t kShown = 80;
+// Foreign text as a message may show it: cut to `longest` bytes, and no byte that would break the line or
+// command a terminal.
+inline std::string printable(std::string_view text, size_t longest = 80) {
   std::string out;
-  for (const char c : text.substr(0, kShown)) out += c >= ' ' && c <= '~' ? c : '?';
-  return text.size() > kShown ? out + "..." : out;
+  for (const char c : text.substr(0, longest)) out += c >= ' ' && c <= '~' ? c : '?';
+  return text.size() > longest ? out + "..." : out;
 }
 
 }  // namespace pimllm
