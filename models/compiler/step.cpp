@@ -6,12 +6,16 @@
 namespace pimllm::compiler {
 namespace {
 
-// Items of a layer in the order of their slots: K0, K1, V0, K2, V1, ..., V(n-1). Even heads first: {head,
-// is_v}.
-std::pair<int, bool> kv_item(int item, int heads) {
+struct KvItem {
+  int head;
+  bool is_v;
+};
+
+// Items of a layer in the order of their slots: K0, K1, V0, K2, V1, ..., V(n-1). Even heads first.
+KvItem kv_item(int item, int heads) {
   if (item == 0) return {0, false};
   if (item == 2 * heads - 1) return {heads - 1, true};
-  return item % 2 == 1 ? std::pair{(item + 1) / 2, false} : std::pair{(item - 2) / 2, true};
+  return item % 2 == 1 ? KvItem{(item + 1) / 2, false} : KvItem{(item - 2) / 2, true};
 }
 
 }  // namespace
@@ -117,7 +121,9 @@ void Compiler::scale_load(int head) {
 // QK or PV of a kv head's queries on the slot(s) of an item, and the softmax behind QK.
 void Compiler::kv_compute(int item) {
   Program& p = *p_;
-  const auto [head, is_v] = kv_item(item, c_.kv_heads);
+  const KvItem kv = kv_item(item, c_.kv_heads);
+  const int head = kv.head;  // Clang 14 does not capture structured bindings
+  const bool is_v = kv.is_v;
   const auto set = static_cast<size_t>(head % 2);
   const int batches = query_group_ / batch_heads_;
   const auto batch_mode = static_cast<uint8_t>(log2_exact(batch_heads_) << 3 | (north_ ? kModeNorth : 0));
