@@ -63,7 +63,7 @@ module vector_output
   localparam int unsigned ScrCopies = ScrBytes / VecLanes;
   localparam int unsigned KvCopies = ChannelBytes / VecLanes;
   localparam int unsigned AddrWidth = 24;  // byte addresses
-  localparam int unsigned Depth = 3;       // chunks in the buffer
+  localparam int unsigned Depth = 3;  // chunks in the buffer
   localparam logic [1:0] LastEntry = 2'(Depth - 1);
 
   logic valid, gnt, last_write, pop;
