@@ -1,7 +1,20 @@
 # pimllm_verilate(NAME lib TOP module FILES f1 f2 ... [PARAMS A=1 B=2 ...] [TRACE])
 # Makes the static library `lib` out of a SystemVerilog top, with class V<lib> in header V<lib>.h. FILES are relative to
 # rtl/; the packages come first by themselves. Assertions are always compiled in.
+# With PIMLLM_COVERAGE all but `paper` count lines and functional points; bits that toggle in the smaller ones alone.
 find_package(verilator HINTS $ENV{VERILATOR_ROOT} /usr/share/verilator REQUIRED)
+
+# Coverage of a model, and where its counts go (tb/common/coverage.hpp).
+set(coverage_args)
+if(PIMLLM_COVERAGE)
+  set(coverage_args --coverage-line --coverage-user)
+  # Wider than any signal in these sizes, narrower than their memories.
+  set(toggle_args --coverage-toggle --coverage-max-width 2048)
+  add_library(pimllm_coverage STATIC ${PROJECT_SOURCE_DIR}/tb/common/coverage.cpp)
+  target_include_directories(pimllm_coverage SYSTEM PUBLIC ${VERILATOR_ROOT}/include ${VERILATOR_ROOT}/include/vltstd)
+  target_compile_definitions(pimllm_coverage PUBLIC PIMLLM_COVERAGE=1)
+  target_link_libraries(pimllm_coverage PUBLIC pimllm_options PRIVATE fmt::fmt)
+endif()
 
 function(pimllm_verilate)
   cmake_parse_arguments(ARG "TRACE" "NAME;TOP" "FILES;PARAMS" ${ARGN})
@@ -11,6 +24,12 @@ function(pimllm_verilate)
     list(APPEND sources ${rtl}/${file})
   endforeach()
   set(args --assert -Wall -Wno-fatal --x-assign unique --x-initial unique -O3 -fno-dfg -I${rtl}/common)
+  if(NOT ARG_NAME MATCHES "_paper$")
+    list(APPEND args ${coverage_args})
+  endif()
+  if(NOT ARG_NAME MATCHES "_(small|paper)$")
+    list(APPEND args ${toggle_args})
+  endif()
   foreach(param ${ARG_PARAMS})
     list(APPEND args -G${param})
   endforeach()

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "tb/common/coverage.hpp"
 #include "tb/common/memory_port.hpp"
 #include "tb/common/unit_cmd.hpp"
 
@@ -22,6 +23,7 @@ class UnitBench {
     Verilated::threadContextp(
         context_.get());  // scopes leave the thread's context, which another model may have set
     dut->final();
+    collect_coverage(*context_);
   }
   UnitBench(const UnitBench&) = delete;
   UnitBench& operator=(const UnitBench&) = delete;
