@@ -1,15 +1,15 @@
 # pimllm_verilate(NAME lib TOP module FILES f1 f2 ... [PARAMS A=1 B=2 ...] [TRACE])
 # Makes the static library `lib` out of a SystemVerilog top, with class V<lib> in header V<lib>.h. FILES are relative to
 # rtl/; the packages come first by themselves. Assertions are always compiled in.
-# With PIMLLM_COVERAGE all but `paper` count lines and functional points; bits that toggle in the smaller ones alone.
+# With PIMLLM_COVERAGE all but `paper` count lines and cover points, the smallest ones bits that
+# toggle too.
 find_package(verilator HINTS $ENV{VERILATOR_ROOT} /usr/share/verilator REQUIRED)
 
 # Coverage of a model, and where its counts go (tb/common/coverage.hpp).
 set(coverage_args)
 if(PIMLLM_COVERAGE)
   set(coverage_args --coverage-line --coverage-user)
-  # Wider than any signal in these sizes, narrower than their memories.
-  set(toggle_args --coverage-toggle --coverage-max-width 2048)
+  set(toggle_args --coverage-toggle --coverage-max-width 2048)  # wider than any signal of the smallest sizes
   add_library(pimllm_coverage STATIC ${PROJECT_SOURCE_DIR}/tb/common/coverage.cpp)
   target_include_directories(pimllm_coverage SYSTEM PUBLIC ${VERILATOR_ROOT}/include ${VERILATOR_ROOT}/include/vltstd)
   target_compile_definitions(pimllm_coverage PUBLIC PIMLLM_COVERAGE=1)
@@ -24,10 +24,13 @@ function(pimllm_verilate)
     list(APPEND sources ${rtl}/${file})
   endforeach()
   set(args --assert -Wall -Wno-fatal --x-assign unique --x-initial unique -O3 -fno-dfg -I${rtl}/common)
+  set(optimize -O1)
   if(NOT ARG_NAME MATCHES "_paper$")
     list(APPEND args ${coverage_args})
+  elseif(PIMLLM_COVERAGE)
+    set(optimize -O0)  # the benches name it, but do not run it
   endif()
-  if(NOT ARG_NAME MATCHES "_(small|paper)$")
+  if(NOT ARG_NAME MATCHES "_(small|fpga|wide_digital|paper)$")
     list(APPEND args ${toggle_args})
   endif()
   foreach(param ${ARG_PARAMS})
@@ -39,5 +42,5 @@ function(pimllm_verilate)
     set(trace TRACE_FST)
   endif()
   verilate(${ARG_NAME} SOURCES ${sources} TOP_MODULE ${ARG_TOP} PREFIX V${ARG_NAME} ${trace}
-           VERILATOR_ARGS ${args} OPT_FAST -O1 OPT_SLOW -O0)
+           VERILATOR_ARGS ${args} OPT_FAST ${optimize} OPT_SLOW -O0)
 endfunction()

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tb/common/coverage.hpp"
+#include "tb/common/functional.hpp"
 #include "tb/common/memory_port.hpp"
 #include "tb/common/unit_cmd.hpp"
 
@@ -42,6 +43,7 @@ class UnitBench {
 
   // Requests may vanish now, as in a reset.
   void forget_requests() {
+    functional.reset();
     for (auto* port : ports_) port->forget();
   }
 
@@ -65,10 +67,15 @@ class UnitBench {
     ++cycles_;
   }
 
+  void present(const UnitCmd& cmd) {
+    Signal(dut->cmd_i).set_bytes(pack(cmd));
+    issued_ = cmd;
+    dut->cmd_valid_i = 1;
+  }
+
   // Presents a command until it is taken.
   void issue(const UnitCmd& cmd, int limit = 100000) {
-    Signal(dut->cmd_i).set_bytes(pack(cmd));
-    dut->cmd_valid_i = 1;
+    present(cmd);
     for (int i = 0; i < limit; ++i) {
       taken_ = false;
       step();
@@ -98,17 +105,30 @@ class UnitBench {
   uint64_t cycles() const { return cycles_; }
   uint64_t done() const { return done_; }
 
+  CommandCoverage functional;
+
  private:
   void sample() {
     if (dut->rst_ni == 0) return;
-    if (dut->cmd_valid_i != 0 && dut->cmd_ready_o != 0) taken_ = true;
-    if (dut->done_o != 0) ++done_;
+    for (const auto* port : ports_) {
+      if (port->refused() != Refusal::kNone) functional.refused(port->refused());
+    }
+    if (dut->done_o != 0) {
+      ++done_;
+      functional.done();
+    }
+    if (dut->err_o != 0) functional.error(issued_.opcode, static_cast<isa::ErrorCode>(dut->err_code_o));
+    if (dut->cmd_valid_i != 0 && dut->cmd_ready_o != 0) {
+      taken_ = true;
+      functional.taken(issued_);
+    }
   }
 
   std::unique_ptr<VerilatedContext> context_;
   std::vector<Port*> ports_;
   uint64_t cycles_ = 0, done_ = 0;
   bool taken_ = false;
+  UnitCmd issued_;
 
  public:
   std::unique_ptr<Model> dut;

@@ -52,8 +52,9 @@ class KvWritePort : public Port {
   Stall stall;
 
   void before_edge() override {
-    const bool granted = req_.get() != 0 && !stall();
+    const bool req = req_.get() != 0, granted = req && !stall();
     gnt_.set(granted ? 1 : 0);
+    refused_ = req && !granted;
     if (!granted) return;
     const auto group = group_.get();
     EXPECT_EQ(static_cast<int>(group) % channels_, channel_) << "channel writes a group that is not its own";
@@ -61,11 +62,13 @@ class KvWritePort : public Port {
     std::copy_n(data_.bytes().begin(), word.size(), word.begin());
   }
   void after_edge() override {}
+  Refusal refused() const override { return refused_ ? Refusal::kWrite : Refusal::kNone; }
 
  private:
   std::vector<Ram>& groups_;
   Slice req_, group_, addr_, data_, gnt_;
   int channel_, channels_;
+  bool refused_ = false;
 };
 
 class KvReadPort : public Port {
@@ -75,20 +78,78 @@ class KvReadPort : public Port {
   Stall stall;
 
   void before_edge() override {
-    granted_ = req_.get() != 0 && !stall();
+    const bool req = req_.get() != 0;
+    granted_ = req && !stall();
+    refused_ = req && !granted_;
     gnt_.set(granted_ ? 1 : 0);
     if (granted_) word_ = groups_[group_.get()].word(addr_.get());
   }
   void after_edge() override {
     if (granted_) data_.set_bytes(word_);
   }
+  Refusal refused() const override { return refused_ ? Refusal::kRead : Refusal::kNone; }
 
  private:
   std::vector<Ram>& groups_;
   Signal req_, group_, addr_, gnt_, data_;
   std::span<uint8_t> word_;
-  bool granted_ = false;
+  bool granted_ = false, refused_ = false;
 };
+
+// ---- Functional points: mode and size of an instruction ----
+
+const Names kSpaces = {"ACT", "SCR", "KVS", "SCL"};
+constexpr int kBurst = 16;  // beats
+
+Names dma_cells(const UnitCmd& cmd, const Shape& s) {
+  const bool load = cmd.opcode == isa::Opcode::kLoadt || cmd.opcode == isa::Opcode::kLoadl;
+  const bool tiled = cmd.opcode == isa::Opcode::kLoadt || cmd.opcode == isa::Opcode::kStoret;
+  const Names op = {std::string(isa::opcode_info(cmd.opcode).name)};
+  const auto beats_name = [](int beats) -> Names {
+    if (beats == 1) return {"1 beat"};
+    if (beats == kBurst) return {"a burst"};
+    return beats == kBurst + 1 ? Names{"a burst + 1 beat"} : Names{};
+  };
+  if (tiled) {
+    const Names rows = beats_name(cmd.s0);
+    const Names group = {cmd.s1 % s.groups() == 0 ? "from group 0" : "from another group"};
+    if (!load) return cross({op, rows, group});
+    const int tiles = cmd.count;
+    const Names count = tiles == 1                ? Names{"1 tile"}
+                        : tiles == s.groups()     ? Names{"all groups"}
+                        : tiles == s.groups() + 1 ? Names{"all groups + 1"}
+                                                  : Names{};
+    return cross({op, count, rows, group});
+  }
+  const size_t space = cmd.mode & 3;
+  const int word_bytes = space == kAct ? 4 * s.lanes : space == kScl ? 4 : 4 * s.cols;
+  const int bytes = cmd.count * word_bytes;
+  Names sizes;
+  if (cmd.count == 1) sizes.push_back("1 word");
+  if (bytes == kBurst * s.channel_bytes) sizes.push_back("a burst");
+  if (bytes > kBurst * s.channel_bytes) sizes.push_back("more than a burst");
+  if (cmd.a1 / kAxiBoundary != (cmd.a1 + static_cast<uint64_t>(bytes) - 1) / kAxiBoundary)
+    sizes.push_back("across 4 KB");
+  if (bytes % s.channel_bytes != 0) sizes.push_back("part of the last beat");
+  return cross({op, {kSpaces[space]}, sizes});
+}
+
+// What refuses: memory, and the ports that are written (loads) or read (stores).
+std::vector<Refusal> dma_refusals(isa::Opcode opcode) {
+  const bool load = opcode == isa::Opcode::kLoadt || opcode == isa::Opcode::kLoadl;
+  return {load ? Refusal::kWrite : Refusal::kRead, Refusal::kMemory};
+}
+
+const Names kErrorPoints = {error_point(isa::Opcode::kLoadt, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kLoadt, isa::ErrorCode::kBadOperand),
+                            error_point(isa::Opcode::kStoret, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kStoret, isa::ErrorCode::kBadOperand),
+                            error_point(isa::Opcode::kLoadl, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kStorel, isa::ErrorCode::kBadAddress)};
+const Names kBusPoints = {error_point(isa::Opcode::kLoadt, isa::ErrorCode::kBusRead),
+                          error_point(isa::Opcode::kStoret, isa::ErrorCode::kBusWrite),
+                          error_point(isa::Opcode::kLoadl, isa::ErrorCode::kBusRead),
+                          error_point(isa::Opcode::kStorel, isa::ErrorCode::kBusWrite)};
 
 template <typename Model>
 class DmaBench {
@@ -159,7 +220,20 @@ class DmaBench {
     bench.add(*kv_read);
     dut.flush_i = 0;
     dut.cmd_valid_i = 0;
+    bench.functional.follow([](const UnitCmd& cmd) { return dma_cells(cmd, shape); });
     bench.reset();
+  }
+
+  // One kind of refusal at a time.
+  void refuse(Refusal refusal, double probability) {
+    const auto stall = [&](Refusal kind) { return Stall{&rng, kind == refusal ? probability : 0.0}; };
+    for (auto& port : reads) port->stall = stall(Refusal::kRead);
+    kv_read->stall = stall(Refusal::kRead);
+    for (auto& port : writes) port->stall = stall(Refusal::kWrite);
+    for (auto& port : kv_writes) port->stall = stall(Refusal::kWrite);
+    for (auto& port : axi_reads) port->timing.stall_address = stall(Refusal::kMemory);
+    for (auto& port : axi_writes)
+      port->timing.stall_address = port->timing.stall_data = stall(Refusal::kMemory);
   }
 
   void stall_everything(double probability) {
@@ -222,6 +296,33 @@ class DmaBench {
     cmd.a1 = addr;
     cmd.count = static_cast<uint16_t>(count);
     return cmd;
+  }
+
+  // Runs an instruction on fresh data and compares what it moved.
+  void run_and_check(const UnitCmd& cmd) {
+    const bool store = cmd.opcode == isa::Opcode::kStoret || cmd.opcode == isa::Opcode::kStorel;
+    const auto beat = static_cast<size_t>(shape.channel_bytes);
+    if (cmd.opcode == isa::Opcode::kLoadt) {
+      const auto data = fill_memory(cmd.a1, cmd.count * static_cast<size_t>(cmd.s0) * beat);
+      bench.run(cmd);
+      expect_tiles(data, cmd.a0, cmd.count, cmd.s1, cmd.s0);
+      return;
+    }
+    const size_t space = cmd.mode & 3;
+    const size_t word = space == kScr ? cmd.a0 / 2U : cmd.a0;
+    Ram& source =
+        cmd.opcode == isa::Opcode::kStoret ? kv[cmd.s1 % static_cast<size_t>(shape.groups())] : spaces[space];
+    const size_t bytes = cmd.opcode == isa::Opcode::kStoret ? cmd.s0 * beat : cmd.count * source.word_bytes();
+    source.randomize(rng);
+    const auto data = fill_memory(cmd.a1, (bytes + beat - 1) / beat * beat);
+    bench.run(cmd);
+    std::vector<uint8_t> moved(bytes);
+    memory.read(cmd.a1, moved);
+    ASSERT_TRUE(std::equal(moved.begin(), moved.end(),
+                           source.bytes().begin() + static_cast<long>(word * source.word_bytes())));
+    if (!store) {
+      ASSERT_TRUE(std::equal(moved.begin(), moved.end(), data.begin())) << "a load wrote to memory";
+    }
   }
 
   std::mt19937_64 rng;
@@ -314,6 +415,47 @@ TYPED_TEST(DmaTest, TileStores) {
   }
 }
 
+// Every instruction with every size at a boundary; nothing refused, memory refused, the scratchpad refused.
+TYPED_TEST(DmaTest, EveryModeSizeAndRefusal) {
+  DmaBench<TypeParam> b;
+  constexpr int kTries = 200;
+  const auto beat = static_cast<uint64_t>(b.shape.channel_bytes);
+  std::vector<UnitCmd> cmds;
+  for (const int first : {0, 1}) {
+    for (const int rows : {1, kBurst, kBurst + 1}) {
+      for (const int tiles : {1, b.shape.groups(), b.shape.groups() + 1})
+        cmds.push_back(b.load_tiles(0x10000, 5, tiles, first, rows));
+      cmds.push_back(b.load_tiles(0x40000, 7, 0, first, rows));
+      cmds.back().opcode = isa::Opcode::kStoret;
+    }
+  }
+  for (const auto opcode : {isa::Opcode::kLoadl, isa::Opcode::kStorel}) {
+    for (int space = 0; space < 4; ++space) {
+      const auto word_bytes = static_cast<int>(b.spaces[static_cast<size_t>(space)].word_bytes());
+      const int burst = kBurst * b.shape.channel_bytes / word_bytes;
+      for (const int count : {1, burst, burst + 1, burst + 2})
+        cmds.push_back(b.linear(opcode, space, 3, 0x20000, count));
+      // The last beat before a boundary and the first behind it.
+      const int over = static_cast<int>(2 * beat) / word_bytes + 1;
+      cmds.push_back(b.linear(opcode, space, 2, 0x30000 - beat, std::max(over, 2)));
+    }
+  }
+  for (const UnitCmd& cmd : cmds) {
+    const auto refusals = dma_refusals(cmd.opcode);
+    const Names cells = dma_cells(cmd, b.shape);
+    const Names points = with_refusals(cells, refusals);
+    declare_points(points);
+    for (size_t i = 0; i <= refusals.size(); ++i) {
+      b.refuse(i == 0 ? Refusal::kNone : refusals[i - 1], 0.6);
+      Names wanted;
+      for (size_t k = i; k < points.size(); k += refusals.size() + 1) wanted.push_back(points[k]);
+      for (int tries = 0; tries < kTries && !missing_points(wanted).empty() && !this->HasFailure(); ++tries)
+        b.run_and_check(cmd);
+      EXPECT_EQ(missing_points(wanted), Names{});
+    }
+  }
+}
+
 // Several instructions in flight: done in order, each after its own data, and no bubble between them.
 TYPED_TEST(DmaTest, TransfersOverlapAndFinishInOrder) {
   DmaBench<TypeParam> b;
@@ -338,9 +480,9 @@ TYPED_TEST(DmaTest, TransfersOverlapAndFinishInOrder) {
 
 TYPED_TEST(DmaTest, RefusesWhatDoesNotFit) {
   DmaBench<TypeParam> b;
+  declare_points(kErrorPoints);
   const auto expect_error = [&](const UnitCmd& cmd, isa::ErrorCode code) {
-    Signal(b.bench.dut->cmd_i).set_bytes(pack(cmd));
-    b.bench.dut->cmd_valid_i = 1;
+    b.bench.present(cmd);
     b.bench.step();
     EXPECT_EQ(b.bench.dut->err_o, 1);
     EXPECT_EQ(b.bench.dut->err_code_o, static_cast<int>(code));
@@ -359,13 +501,24 @@ TYPED_TEST(DmaTest, RefusesWhatDoesNotFit) {
   expect_error(odd, isa::ErrorCode::kBadAddress);
   expect_error(b.linear(isa::Opcode::kStorel, kScl, b.shape.scl_words, 0x1000, 1),
                isa::ErrorCode::kBadAddress);
+  auto tile = b.load_tiles(0x1000, b.shape.kv_rows - 1, 1, 0, 2);
+  tile.opcode = isa::Opcode::kStoret;
+  expect_error(tile, isa::ErrorCode::kBadAddress);
+  tile.a0 = tile.s0 = 0;
+  expect_error(tile, isa::ErrorCode::kBadOperand);
+  EXPECT_EQ(missing_points(kErrorPoints), Names{});
 }
 
 TYPED_TEST(DmaTest, ReportsBusErrors) {
-  for (const bool store : {false, true}) {
+  declare_points(kBusPoints);
+  for (const auto opcode :
+       {isa::Opcode::kLoadt, isa::Opcode::kStoret, isa::Opcode::kLoadl, isa::Opcode::kStorel}) {
     DmaBench<TypeParam> b;
     b.memory.add_error(0x8000, 0x8001);
-    b.bench.issue(b.linear(store ? isa::Opcode::kStorel : isa::Opcode::kLoadl, kAct, 0, 0x8000, 3));
+    const bool store = opcode == isa::Opcode::kStoret || opcode == isa::Opcode::kStorel;
+    UnitCmd cmd = b.linear(opcode, kAct, 0, 0x8000, 3);
+    cmd.s0 = 2;  // rows of a tile
+    b.bench.issue(cmd);
     bool seen = false;
     for (int i = 0; i < 500; ++i) {
       b.bench.step();
@@ -377,6 +530,7 @@ TYPED_TEST(DmaTest, ReportsBusErrors) {
     }
     EXPECT_TRUE(seen);
   }
+  EXPECT_EQ(missing_points(kBusPoints), Names{});
 }
 
 // A flush in mid-transfer leaves the buses clean (the memory model checks the protocol) and the unit ready

@@ -99,6 +99,34 @@ void execute(const UnitCmd& cmd, int cols, Spaces& m) {
   std::copy(halves.begin(), halves.end(), m.scr.as<uint16_t>().begin() + static_cast<long>(cmd.a1) * cols);
 }
 
+// ---- Functional points: mode and size of an instruction ----
+
+std::vector<std::pair<std::string, int>> sizes(int cols) {
+  return {{"1 token", 1},         {"half tile", cols / 2}, {"half tile + 1", cols / 2 + 1},
+          {"tile - 1", cols - 1}, {"tile", cols},          {"tile + 1", cols + 1},
+          {"2 tiles", 2 * cols}};
+}
+
+Names cells(const UnitCmd& cmd, int cols) {
+  const bool scan = cmd.opcode == isa::Opcode::kSmaxscan;
+  const std::string mode = fmt::format("{}, {}{}",
+                                       scan                         ? "SMAXSCAN"
+                                       : (cmd.mode & kConsmax) != 0 ? "SOFTMAX, ConSMax"
+                                                                    : "SOFTMAX, exact",
+                                       (cmd.mode & kContinue) != 0 ? "continues" : "begins",
+                                       (cmd.mode & kOpen) != 0 ? ", open tile" : "");
+  Names names;
+  for (const auto& [name, tokens] : sizes(cols)) {
+    if (cmd.count == tokens) names.push_back(mode + ", " + name);
+  }
+  return names;
+}
+
+const Names kErrorPoints = {error_point(isa::Opcode::kSoftmax, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kSoftmax, isa::ErrorCode::kBadOperand),
+                            error_point(isa::Opcode::kSmaxscan, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kSmaxscan, isa::ErrorCode::kBadOperand)};
+
 template <typename Model>
 struct Bench : UnitBench<Model> {
   static constexpr Shape kSize = kShape<Model>;
@@ -125,12 +153,14 @@ struct Bench : UnitBench<Model> {
       this->add(*port);
     for (auto* port : {&scr_rd, &kvs_rd, &scl_rd}) port->stall.rng = &rng;
     for (auto* port : {&scr_wr, &scl_wr}) port->stall.rng = &rng;
+    this->functional.follow([](const UnitCmd& cmd) { return cells(cmd, kSize.cols); });
     this->reset();
   }
 
-  void stall_all(double p) {
-    for (auto* port : {&scr_rd, &kvs_rd, &scl_rd}) port->stall.probability = p;
-    for (auto* port : {&scr_wr, &scl_wr}) port->stall.probability = p;
+  void stall_all(double p) { stall(p, p); }
+  void stall(double reads, double writes) {
+    for (auto* port : {&scr_rd, &kvs_rd, &scl_rd}) port->stall.probability = reads;
+    for (auto* port : {&scr_wr, &scl_wr}) port->stall.probability = writes;
   }
 
   int draw(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
@@ -335,6 +365,32 @@ TYPED_TEST(Softmax, OnePortBlocked) {
   }
 }
 
+// Every mode with every size at a boundary; nothing refused, reads refused, writes refused.
+TYPED_TEST(Softmax, EveryModeSizeAndRefusal) {
+  Bench<TypeParam> bench(11);
+  constexpr int kTries = 100;
+  const std::vector<Refusal> refusals = {Refusal::kRead, Refusal::kWrite};
+  for (const Refusal refusal : {Refusal::kNone, Refusal::kRead, Refusal::kWrite}) {
+    bench.stall(refusal == Refusal::kRead ? 0.6 : 0.0, refusal == Refusal::kWrite ? 0.6 : 0.0);
+    for (const auto opcode : {isa::Opcode::kSoftmax, isa::Opcode::kSmaxscan}) {
+      for (uint8_t mode = 0; mode < 8; ++mode) {
+        for (const auto& [name, tokens] : sizes(bench.kSize.cols)) {
+          bench.fill(2);
+          UnitCmd cmd = bench.command(tokens);
+          cmd.opcode = opcode;
+          cmd.mode = mode;
+          bench.place_numerators(cmd);
+          const Names points = with_refusals(cells(cmd, bench.kSize.cols), refusals);
+          declare_points(points);
+          const Names wanted = {points[static_cast<size_t>(refusal)]};
+          for (int i = 0; i < kTries && !missing_points(wanted).empty(); ++i) bench.run_sequence({cmd});
+          EXPECT_EQ(missing_points(wanted), Names{});
+        }
+      }
+    }
+  }
+}
+
 // A context in segments: SMAXSCAN over all, then SOFTMAX over each, has the result of one instruction.
 TYPED_TEST(Softmax, Segments) {
   Bench<TypeParam> bench(3);
@@ -410,6 +466,10 @@ TYPED_TEST(Softmax, Errors) {
       isa::ErrorCode::kBadAddress);
   add([&](UnitCmd& c) { c.s0 = static_cast<uint16_t>(s.scl_words - 7); }, isa::ErrorCode::kBadAddress);
   add([&](UnitCmd& c) { c.s1 = static_cast<uint16_t>(s.scl_words); }, isa::ErrorCode::kBadAddress);
+  add([](UnitCmd& c) { c.opcode = isa::Opcode::kSmaxscan, c.a0 = 1; }, isa::ErrorCode::kBadOperand);
+  add([&](UnitCmd& c) { c.opcode = isa::Opcode::kSmaxscan, c.s0 = static_cast<uint16_t>(s.scl_words - 7); },
+      isa::ErrorCode::kBadAddress);
+  declare_points(kErrorPoints);
   for (const auto& [cmd, code] : bad) {
     const auto before = bench.done();
     const auto writes = bench.scr_wr.writes + bench.scl_wr.writes;
@@ -426,6 +486,7 @@ TYPED_TEST(Softmax, Errors) {
     EXPECT_EQ(bench.done(), before);
     EXPECT_EQ(bench.scr_wr.writes + bench.scl_wr.writes, writes);
   }
+  EXPECT_EQ(missing_points(kErrorPoints), Names{});
   // What is just inside passes.
   UnitCmd last = good;
   last.a0 = static_cast<uint16_t>(2 * (s.scr_words / 2 - 3));
