@@ -367,7 +367,9 @@ void run_jobs(ArrayBench<Config>& bench, const std::vector<Job>& jobs, std::mt19
   std::string list;
   for (const auto& job : jobs) {
     list += job.text() + "\n";
-    bench.issue(job.cmd());
+    UnitCmd cmd = job.cmd();
+    cmd.pos = static_cast<uint16_t>(bench.stall_rng());
+    bench.issue(cmd);
     if (gap_rng != nullptr && chance(*gap_rng, 0.2)) {
       for (int i = uniform(*gap_rng, 0, 60); i > 0; --i) bench.step();
     }
@@ -632,6 +634,10 @@ TYPED_TEST(ArrayTest, Errors) {
   if (s.group_banks() > 1) expect(with([](Job& j) { j.size += 1; }), kOperand);
   if (s.groups() < 8) expect(with([](Job& j) { j.lg_heads = 3; }), kOperand);
   EXPECT_EQ(missing_points(kErrorPoints), Names{});
+  ArrayBench<TypeParam> bench;
+  bench.expect_refusals(
+      bench.stall_rng, {isa::Opcode::kQk, isa::Opcode::kPv}, [](UnitCmd& c) { c.a2 |= 1; },
+      isa::ErrorCode::kBadAddress);
 }
 
 // ---- Cycles and speed in `paper` ----

@@ -67,9 +67,11 @@ class UnitBench {
     ++cycles_;
   }
 
+  // Every command comes from another address, which no unit looks at.
   void present(const UnitCmd& cmd) {
-    Signal(dut->cmd_i).set_bytes(pack(cmd));
     issued_ = cmd;
+    issued_.pc = static_cast<uint32_t>(pc_());
+    Signal(dut->cmd_i).set_bytes(pack(issued_));
     dut->cmd_valid_i = 1;
   }
 
@@ -102,6 +104,26 @@ class UnitBench {
     return cycles_ - start;
   }
 
+  // Commands whose fields hold anything but for what `spoil` does to them end in `code`, once, and are never
+  // done.
+  template <typename Spoil>
+  void expect_refusals(std::mt19937_64& rng, const std::vector<isa::Opcode>& opcodes, Spoil&& spoil,
+                       isa::ErrorCode code, int rounds = 300) {
+    constexpr int kSettled = 40;
+    for (int i = 0; i < rounds && !testing::Test::HasFailure(); ++i) {
+      UnitCmd cmd = any_command(rng, opcodes[rng() % opcodes.size()]);
+      spoil(cmd);
+      const uint64_t before = done_;
+      errors_ = 0;
+      issue(cmd);
+      for (int k = 0; k < kSettled; ++k) step();
+      EXPECT_EQ(errors_, 1);
+      EXPECT_EQ(error_code_, code);
+      EXPECT_EQ(done_, before);
+      reset();  // the array stops at an error
+    }
+  }
+
   uint64_t cycles() const { return cycles_; }
   uint64_t done() const { return done_; }
 
@@ -117,7 +139,11 @@ class UnitBench {
       ++done_;
       functional.done();
     }
-    if (dut->err_o != 0) functional.error(issued_.opcode, static_cast<isa::ErrorCode>(dut->err_code_o));
+    if (dut->err_o != 0) {
+      ++errors_;
+      error_code_ = static_cast<isa::ErrorCode>(dut->err_code_o);
+      functional.error(issued_.opcode, error_code_);
+    }
     if (dut->cmd_valid_i != 0 && dut->cmd_ready_o != 0) {
       taken_ = true;
       functional.taken(issued_);
@@ -128,7 +154,10 @@ class UnitBench {
   std::vector<Port*> ports_;
   uint64_t cycles_ = 0, done_ = 0;
   bool taken_ = false;
+  int errors_ = 0;
+  isa::ErrorCode error_code_ = isa::ErrorCode::kNone;
   UnitCmd issued_;
+  std::mt19937_64 pc_;
 
  public:
   std::unique_ptr<Model> dut;

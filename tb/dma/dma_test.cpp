@@ -100,6 +100,7 @@ class KvReadPort : public Port {
 
 const Names kSpaces = {"ACT", "SCR", "KVS", "SCL"};
 constexpr int kBurst = 16;  // beats
+constexpr uint64_t kAddrMask = (uint64_t{1} << kAxiAddrBits) - 1;
 
 Names dma_cells(const UnitCmd& cmd, const Shape& s) {
   const bool load = cmd.opcode == isa::Opcode::kLoadt || cmd.opcode == isa::Opcode::kLoadl;
@@ -263,9 +264,11 @@ class DmaBench {
 
   int uniform(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
 
+  // The offset somewhere in memory: the upper bits are drawn.
+  uint64_t somewhere(uint64_t offset) { return ((rng() << 20) & kAddrMask) + offset; }
+
   UnitCmd load_tiles(uint64_t addr, int row, int tiles, int first, int tile_rows) {
-    UnitCmd cmd;
-    cmd.opcode = isa::Opcode::kLoadt;
+    UnitCmd cmd = any_command(rng, isa::Opcode::kLoadt);
     cmd.a0 = static_cast<uint16_t>(row);
     cmd.a1 = addr;
     cmd.count = static_cast<uint16_t>(tiles);
@@ -289,9 +292,8 @@ class DmaBench {
   }
 
   UnitCmd linear(isa::Opcode opcode, int space, int word, uint64_t addr, int count) {
-    UnitCmd cmd;
-    cmd.opcode = opcode;
-    cmd.mode = static_cast<uint8_t>(space);
+    UnitCmd cmd = any_command(rng, opcode);
+    cmd.mode = static_cast<uint8_t>((cmd.mode & ~3) | space);
     cmd.a0 = static_cast<uint16_t>(space == kScr ? 2 * word : word);
     cmd.a1 = addr;
     cmd.count = static_cast<uint16_t>(count);
@@ -350,7 +352,7 @@ TYPED_TEST(DmaTest, TilesGoToTheirGroups) {
       const int tiles = i == 0 ? 0 : b.uniform(1, 3 * b.shape.groups()),
                 first = b.uniform(0, 2 * b.shape.groups());
       const int tile_rows = b.uniform(1, 24), row = b.uniform(0, 20);
-      const uint64_t addr = 0x10000 + static_cast<uint64_t>(b.uniform(0, 500) * b.shape.channel_bytes);
+      const uint64_t addr = b.somewhere(static_cast<uint64_t>(b.uniform(0, 500) * b.shape.channel_bytes));
       const auto data = b.fill_memory(addr, static_cast<size_t>(tiles * tile_rows * b.shape.channel_bytes));
       b.bench.run(b.load_tiles(addr, row, tiles, first, tile_rows));
       b.expect_tiles(data, row, tiles, first, tile_rows);
@@ -367,7 +369,7 @@ TYPED_TEST(DmaTest, LinearTransfersGoAndComeBack) {
       const auto words = static_cast<int>(b.spaces[static_cast<size_t>(space)].words());
       const auto word_bytes = b.spaces[static_cast<size_t>(space)].word_bytes();
       const int count = i < 4 ? 1 : b.uniform(1, std::min(words, 70)), word = b.uniform(0, words - count);
-      const uint64_t addr = 0x20000 + static_cast<uint64_t>(b.uniform(0, 300) * b.shape.channel_bytes);
+      const uint64_t addr = b.somewhere(static_cast<uint64_t>(b.uniform(0, 300) * b.shape.channel_bytes));
       const auto data = b.fill_memory(addr, static_cast<size_t>(count) * word_bytes + 256);
       auto expected = std::vector<uint8_t>(b.spaces[static_cast<size_t>(space)].bytes().begin(),
                                            b.spaces[static_cast<size_t>(space)].bytes().end());
@@ -400,12 +402,10 @@ TYPED_TEST(DmaTest, TileStores) {
     DmaBench<TypeParam> b;
     if (stall > 0) b.stall_everything(stall);
     for (int i = 0; i < 8; ++i) {
-      UnitCmd cmd;
-      cmd.opcode = isa::Opcode::kStoret;
-      cmd.s1 = static_cast<uint16_t>(b.uniform(0, 3 * b.shape.groups()));
+      UnitCmd cmd = any_command(b.rng, isa::Opcode::kStoret);  // a group of any number, modulo their number
       cmd.s0 = static_cast<uint16_t>(b.uniform(1, 40));
       cmd.a0 = static_cast<uint16_t>(b.uniform(0, 100));
-      cmd.a1 = 0x40000 + static_cast<uint64_t>(b.uniform(0, 100) * b.shape.channel_bytes);
+      cmd.a1 = b.somewhere(static_cast<uint64_t>(b.uniform(0, 100) * b.shape.channel_bytes));
       b.bench.run(cmd);
       std::vector<uint8_t> stored(static_cast<size_t>(cmd.s0 * b.shape.channel_bytes));
       b.memory.read(cmd.a1, stored);
@@ -509,6 +509,55 @@ TYPED_TEST(DmaTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(missing_points(kErrorPoints), Names{});
 }
 
+// Fields that hold anything: refused with the error that the specification names, or, rarely, legal.
+TYPED_TEST(DmaTest, RefusesAnythingIllegal) {
+  DmaBench<TypeParam> b;
+  const Shape s = b.shape;
+  for (int i = 0; i < 2000; ++i) {
+    const auto opcode = std::array{isa::Opcode::kLoadt, isa::Opcode::kStoret, isa::Opcode::kLoadl,
+                                   isa::Opcode::kStorel}[b.rng() % 4];
+    UnitCmd cmd = any_command(b.rng, opcode);
+    if (i % 2 == 0) cmd.a1 -= cmd.a1 % static_cast<uint64_t>(s.channel_bytes);
+    if (i % 8 == 0) cmd.s0 = 0;
+    const bool tiled = opcode == isa::Opcode::kLoadt || opcode == isa::Opcode::kStoret;
+    const size_t space = cmd.mode & 3;
+    const bool nothing = opcode != isa::Opcode::kStoret && cmd.count == 0;
+    const uint64_t groups = static_cast<uint64_t>(s.groups());
+    const uint64_t rounds =
+        opcode == isa::Opcode::kLoadt ? (cmd.count + uint64_t{cmd.s1} + groups - 1) / groups : 1;
+    const uint64_t word = space == kScr ? cmd.a0 / 2U : cmd.a0;
+    const bool beyond = tiled ? cmd.a0 + rounds * cmd.s0 > static_cast<uint64_t>(s.kv_rows)
+                              : word + cmd.count > b.spaces[space].words();
+    const bool odd = !tiled && space == kScr && cmd.a0 % 2 != 0;
+    const bool bad_operand = tiled && cmd.s0 == 0 && !nothing;
+    if (nothing || (!bad_operand && !beyond && !odd && cmd.a1 % static_cast<uint64_t>(s.channel_bytes) == 0))
+      continue;
+    b.bench.present(cmd);
+    b.bench.step();
+    EXPECT_EQ(b.bench.dut->err_o, 1);
+    EXPECT_EQ(b.bench.dut->err_code_o,
+              static_cast<int>(bad_operand ? isa::ErrorCode::kBadOperand : isa::ErrorCode::kBadAddress));
+    b.bench.dut->cmd_valid_i = 0;
+    b.bench.step();
+    EXPECT_EQ(b.bench.done(), 0U);
+  }
+}
+
+// As much as fits: whole spaces there and back, a tile of all rows, as many tiles as there are rows.
+TYPED_TEST(DmaTest, WholeSpaces) {
+  DmaBench<TypeParam> b;
+  for (int space = 0; space < 4; ++space) {
+    const auto words = static_cast<int>(b.spaces[static_cast<size_t>(space)].words());
+    for (const auto opcode : {isa::Opcode::kLoadl, isa::Opcode::kStorel})
+      b.run_and_check(b.linear(opcode, space, 0, b.somewhere(0), words));
+  }
+  b.run_and_check(b.load_tiles(b.somewhere(0), 0, b.shape.groups(), 0, b.shape.kv_rows));
+  b.run_and_check(b.load_tiles(b.somewhere(0), 0, b.shape.groups() * b.shape.kv_rows, 0, 1));
+  UnitCmd store = b.load_tiles(b.somewhere(0), 0, 0, 1, b.shape.kv_rows);
+  store.opcode = isa::Opcode::kStoret;
+  b.run_and_check(store);
+}
+
 TYPED_TEST(DmaTest, ReportsBusErrors) {
   declare_points(kBusPoints);
   for (const auto opcode :
@@ -518,6 +567,7 @@ TYPED_TEST(DmaTest, ReportsBusErrors) {
     const bool store = opcode == isa::Opcode::kStoret || opcode == isa::Opcode::kStorel;
     UnitCmd cmd = b.linear(opcode, kAct, 0, 0x8000, 3);
     cmd.s0 = 2;  // rows of a tile
+    cmd.s1 = 0;
     b.bench.issue(cmd);
     bool seen = false;
     for (int i = 0; i < 500; ++i) {

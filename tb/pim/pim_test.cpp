@@ -172,8 +172,7 @@ class Bench : public tb::UnitBench<typename C::Model> {
         byte = static_cast<uint8_t>((byte & ~(3 << shift)) | ((value + 1) << shift));
       }
     }
-    UnitCmd cmd;
-    cmd.opcode = Opcode::kXprog;
+    UnitCmd cmd = tb::any_command(rng, Opcode::kXprog);
     cmd.a0 = static_cast<uint16_t>(word);
     cmd.count = static_cast<uint16_t>(rows);
     cmd.s0 = static_cast<uint16_t>(crossbar);
@@ -211,15 +210,12 @@ class Bench : public tb::UnitBench<typename C::Model> {
   }
 
   UnitCmd project_cmd(const Layer& layer) {
-    UnitCmd cmd;
-    cmd.opcode = Opcode::kXbar;
+    UnitCmd cmd = tb::any_command(rng, Opcode::kXbar);
     cmd.a0 = static_cast<uint16_t>(layer.in);
-    cmd.a1 = static_cast<uint64_t>(layer.out);
+    cmd.a1 = (cmd.a1 & ~uint64_t{0xFFFF}) | static_cast<uint64_t>(layer.out);  // its low 16 bits
     cmd.count = static_cast<uint16_t>(layer.words);
     cmd.s0 = static_cast<uint16_t>(layer.first);
     cmd.s1 = static_cast<uint16_t>(layer.row_tiles);
-    cmd.a2 = static_cast<uint16_t>(rng());  // not used
-    cmd.s2 = rng();
     return cmd;
   }
 
@@ -575,6 +571,9 @@ TYPED_TEST(Pim, RefusesIllegalInstructions) {
     bench.expect_error(prog, kBadOperand);
   }
   EXPECT_EQ(tb::missing_points(kErrorPoints), tb::Names{});
+  bench.expect_refusals(
+      bench.rng, {Opcode::kXbar, Opcode::kXprog}, [](UnitCmd& c) { c.count = 0; },
+      isa::ErrorCode::kBadOperand);
   bench.program(0);
   // Settings out of range.
   const Layer layer{0, 2, C::kOutWords, 1, C::kActWords / 2};

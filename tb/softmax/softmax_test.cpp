@@ -132,6 +132,7 @@ struct Bench : UnitBench<Model> {
   static constexpr Shape kSize = kShape<Model>;
   Spaces mem{kSize};
   std::mt19937_64 rng;
+  int phase = 0;  // of records in SCL modulo 8, and of K's words in KVS modulo 2
   ReadPort scr_rd, kvs_rd, scl_rd;
   WritePort scr_wr, scl_wr;
 
@@ -181,12 +182,12 @@ struct Bench : UnitBench<Model> {
     }
     auto scales = mem.kvs.template as<uint32_t>();
     for (size_t i = 0; i < scales.size(); ++i) {
-      const bool v = (i / static_cast<size_t>(kSize.cols)) % 2 == 1;
+      const bool v = (i / static_cast<size_t>(kSize.cols) + static_cast<size_t>(phase)) % 2 == 1;
       scales[i] = sf_pack(v ? scale(-22, spread) : scale(-29, spread));
     }
     auto scl = mem.scl.template as<uint32_t>();
     for (size_t i = 0; i < scl.size(); ++i) {
-      switch (i % 8) {
+      switch ((i + 8 - static_cast<size_t>(phase)) % 8) {
         case kSq:
           scl[i] = sf_pack(scale(-20, spread));
           break;
@@ -217,10 +218,14 @@ struct Bench : UnitBench<Model> {
     const int tiles = ceil_div(tokens, kSize.cols);
     cmd.a0 = static_cast<uint16_t>(2 * draw(0, kSize.scr_words / 2 - tiles));
     place_numerators(cmd);
-    cmd.a2 = static_cast<uint16_t>(2 * draw(0, kSize.kvs_words / 2 - tiles));
-    cmd.s2 = static_cast<uint64_t>(2 * draw(0, kSize.kvs_words / 2 - 1));
-    cmd.s0 = static_cast<uint16_t>(8 * draw(0, 3));
-    cmd.s1 = static_cast<uint16_t>(8 * draw(0, 3) + 7);
+    const int odd = phase % 2, records = kSize.scl_words / 8 - 2;
+    cmd.a2 = static_cast<uint16_t>(2 * draw(0, std::max(kSize.kvs_words / 2 - tiles - odd, 0)));
+    if (cmd.a2 + 2 * tiles < kSize.kvs_words) cmd.a2 = static_cast<uint16_t>(cmd.a2 + odd);
+    cmd.s2 = static_cast<uint64_t>(2 * draw(0, kSize.kvs_words / 2 - 1 - odd) + odd);
+    if ((cmd.mode & kOpen) == 0 && draw(0, 1) != 0) cmd.s2 = rng() >> 16;  // not looked at
+    cmd.s0 = static_cast<uint16_t>(8 * draw(0, records) + phase);
+    cmd.s1 = static_cast<uint16_t>(8 * draw(0, records) + 7 + phase);
+    cmd.pos = static_cast<uint16_t>(rng());
     return cmd;
   }
 
@@ -292,12 +297,14 @@ TYPED_TEST(Softmax, Random) {
   const bool paper = bench.kSize.cols == 32;
   for (int round = 0; round < (paper ? 12 : 120); ++round) {
     constexpr int kSpreads[] = {2, 2, 10, 60, 32767};
+    bench.phase = bench.draw(0, 7);
     bench.fill(kSpreads[round % 5]);
     bench.stall_all(round % 3 == 0 ? 0.0 : bench.draw(0, 2) == 0 ? 0.85 : 0.3);
     std::vector<UnitCmd> cmds;
     for (int i = bench.draw(1, 8); i > 0; --i) {
       const int limit = std::min(bench.max_tokens(), bench.kSize.cols * (bench.draw(0, 5) == 0 ? 40 : 6));
-      cmds.push_back(bench.command(bench.draw(0, limit)));
+      cmds.push_back(
+          bench.command(bench.draw(0, 15) == 0 && !paper ? bench.max_tokens() : bench.draw(0, limit)));
     }
     bench.run_sequence(cmds);
     if (::testing::Test::HasFailure()) break;
@@ -379,6 +386,7 @@ TYPED_TEST(Softmax, EveryModeSizeAndRefusal) {
           UnitCmd cmd = bench.command(tokens);
           cmd.opcode = opcode;
           cmd.mode = mode;
+          cmd.s2 = cmd.a2;
           bench.place_numerators(cmd);
           const Names points = with_refusals(cells(cmd, bench.kSize.cols), refusals);
           declare_points(points);
@@ -487,6 +495,9 @@ TYPED_TEST(Softmax, Errors) {
     EXPECT_EQ(bench.scr_wr.writes + bench.scl_wr.writes, writes);
   }
   EXPECT_EQ(missing_points(kErrorPoints), Names{});
+  bench.expect_refusals(
+      bench.rng, {isa::Opcode::kSoftmax, isa::Opcode::kSmaxscan}, [](UnitCmd& c) { c.a0 |= 1; },
+      isa::ErrorCode::kBadOperand);
   // What is just inside passes.
   UnitCmd last = good;
   last.a0 = static_cast<uint16_t>(2 * (s.scr_words / 2 - 3));

@@ -277,7 +277,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
     UnitCmd cmd;
     cmd.opcode = opcode;
     cmd.pc = static_cast<uint32_t>(rng());
-    cmd.pos = static_cast<uint16_t>(below(4096));
+    cmd.pos = static_cast<uint16_t>(rng());
     const auto lanes = static_cast<uint64_t>(kShape.lanes);
     const auto cols = static_cast<uint64_t>(kShape.cols);
     const uint64_t area = static_cast<uint64_t>(kShape.act_words) / 8;  // of an operand in ACT
@@ -589,6 +589,9 @@ TYPED_TEST(VectorUnit, RefusesIllegal) {
   cmd.a0 |= 1;
   refused(cmd, isa::ErrorCode::kBadOperand);
   EXPECT_EQ(missing_points(points), Names{});
+  bench.expect_refusals(
+      bench.rng, {std::begin(kOpcodes), std::end(kOpcodes)}, [](UnitCmd& c) { c.count = 0; },
+      isa::ErrorCode::kBadOperand);
 }
 
 // The largest logit wins, the lowest id among equals, over several instructions and with a short last chunk.
