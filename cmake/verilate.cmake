@@ -1,15 +1,14 @@
-# pimllm_verilate(NAME lib TOP module FILES f1 f2 ... [PARAMS A=1 B=2 ...] [TRACE])
+# pimllm_verilate(NAME lib TOP module FILES f1 f2 ... [PARAMS A=1 B=2 ...] [TRACE] [LINES_ONLY])
 # Makes the static library `lib` out of a SystemVerilog top, with class V<lib> in header V<lib>.h. FILES are relative to
 # rtl/; the packages come first by themselves. Assertions are always compiled in.
-# With PIMLLM_COVERAGE all but `paper` count lines and cover points, the smallest ones bits that
-# toggle too.
+# With PIMLLM_COVERAGE all but `paper` count lines, cover points and, unless LINES_ONLY, bits that toggle.
 find_package(verilator HINTS $ENV{VERILATOR_ROOT} /usr/share/verilator REQUIRED)
 
 # Coverage of a model, and where its counts go (tb/common/coverage.hpp).
 set(coverage_args)
 if(PIMLLM_COVERAGE)
   set(coverage_args --coverage-line --coverage-user)
-  set(toggle_args --coverage-toggle --coverage-max-width 2048)  # wider than any signal of the smallest sizes
+  set(toggle_args --coverage-toggle --coverage-max-width 2048)  # no signal is wider
   add_library(pimllm_coverage STATIC ${PROJECT_SOURCE_DIR}/tb/common/coverage.cpp)
   target_include_directories(pimllm_coverage SYSTEM PUBLIC ${VERILATOR_ROOT}/include ${VERILATOR_ROOT}/include/vltstd)
   target_compile_definitions(pimllm_coverage PUBLIC PIMLLM_COVERAGE=1)
@@ -17,7 +16,7 @@ if(PIMLLM_COVERAGE)
 endif()
 
 function(pimllm_verilate)
-  cmake_parse_arguments(ARG "TRACE" "NAME;TOP" "FILES;PARAMS" ${ARGN})
+  cmake_parse_arguments(ARG "TRACE;LINES_ONLY" "NAME;TOP" "FILES;PARAMS" ${ARGN})
   set(rtl ${PROJECT_SOURCE_DIR}/rtl)
   set(sources ${rtl}/common/isa_pkg.sv ${rtl}/common/pimllm_pkg.sv)
   foreach(file ${ARG_FILES})
@@ -30,7 +29,7 @@ function(pimllm_verilate)
   elseif(PIMLLM_COVERAGE)
     set(optimize -O0)  # the benches name it, but do not run it
   endif()
-  if(NOT ARG_NAME MATCHES "_(small|fpga|wide_digital|paper)$")
+  if(NOT ARG_LINES_ONLY AND NOT ARG_NAME MATCHES "_paper$")
     list(APPEND args ${toggle_args})
   endif()
   foreach(param ${ARG_PARAMS})

@@ -265,7 +265,7 @@ class DmaBench {
   int uniform(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
 
   // The offset somewhere in memory: the upper bits are drawn.
-  uint64_t somewhere(uint64_t offset) { return ((rng() << 20) & kAddrMask) + offset; }
+  uint64_t somewhere(uint64_t offset) { return ((rng() << 13) & kAddrMask) + offset; }
 
   UnitCmd load_tiles(uint64_t addr, int row, int tiles, int first, int tile_rows) {
     UnitCmd cmd = any_command(rng, isa::Opcode::kLoadt);
@@ -311,10 +311,10 @@ class DmaBench {
       return;
     }
     const size_t space = cmd.mode & 3;
-    const size_t word = space == kScr ? cmd.a0 / 2U : cmd.a0;
-    Ram& source =
-        cmd.opcode == isa::Opcode::kStoret ? kv[cmd.s1 % static_cast<size_t>(shape.groups())] : spaces[space];
-    const size_t bytes = cmd.opcode == isa::Opcode::kStoret ? cmd.s0 * beat : cmd.count * source.word_bytes();
+    const bool tile = cmd.opcode == isa::Opcode::kStoret;
+    const size_t word = !tile && space == kScr ? cmd.a0 / 2U : cmd.a0;
+    Ram& source = tile ? kv[cmd.s1 % static_cast<size_t>(shape.groups())] : spaces[space];
+    const size_t bytes = tile ? cmd.s0 * beat : cmd.count * source.word_bytes();
     source.randomize(rng);
     const auto data = fill_memory(cmd.a1, (bytes + beat - 1) / beat * beat);
     bench.run(cmd);
@@ -560,38 +560,65 @@ TYPED_TEST(DmaTest, WholeSpaces) {
 
 TYPED_TEST(DmaTest, ReportsBusErrors) {
   declare_points(kBusPoints);
+  // Each instruction on each channel, with each of the two responses that are errors.
   for (const auto opcode :
        {isa::Opcode::kLoadt, isa::Opcode::kStoret, isa::Opcode::kLoadl, isa::Opcode::kStorel}) {
-    DmaBench<TypeParam> b;
-    b.memory.add_error(0x8000, 0x8001);
-    const bool store = opcode == isa::Opcode::kStoret || opcode == isa::Opcode::kStorel;
-    UnitCmd cmd = b.linear(opcode, kAct, 0, 0x8000, 3);
-    cmd.s0 = 2;  // rows of a tile
-    cmd.s1 = 0;
-    b.bench.issue(cmd);
-    bool seen = false;
-    for (int i = 0; i < 500; ++i) {
-      b.bench.step();
-      if (b.bench.dut->err_o != 0) {
-        seen = true;
-        EXPECT_EQ(b.bench.dut->err_code_o,
-                  static_cast<int>(store ? isa::ErrorCode::kBusWrite : isa::ErrorCode::kBusRead));
+    for (const auto resp : {AxiResp::kSlaveError, AxiResp::kDecodeError}) {
+      for (int channel = 0; channel < kShape<TypeParam>.channels; ++channel) {
+        DmaBench<TypeParam> b;
+        b.memory.add_error(0x8000, 0x8001, resp);
+        const bool store = opcode == isa::Opcode::kStoret || opcode == isa::Opcode::kStorel;
+        // Linear transfers go to the channels in turn.
+        for (int i = 0; i < channel; ++i) b.bench.run(b.linear(isa::Opcode::kLoadl, kAct, 0, 0, 1));
+        UnitCmd cmd = b.linear(opcode, kAct, 0, 0x8000, 3);
+        cmd.s0 = 2;  // rows of a tile
+        cmd.s1 = static_cast<uint16_t>(channel);
+        b.bench.issue(cmd);
+        bool seen = false;
+        for (int i = 0; i < 500; ++i) {
+          b.bench.step();
+          if (b.bench.dut->err_o != 0) {
+            seen = true;
+            EXPECT_EQ(b.bench.dut->err_code_o,
+                      static_cast<int>(store ? isa::ErrorCode::kBusWrite : isa::ErrorCode::kBusRead));
+          }
+        }
+        EXPECT_TRUE(seen);
       }
     }
-    EXPECT_TRUE(seen);
   }
   EXPECT_EQ(missing_points(kBusPoints), Names{});
+}
+
+// More transfers than the table of those in flight holds, behind a slow memory.
+TYPED_TEST(DmaTest, MoreThanTheTableHolds) {
+  DmaBench<TypeParam> b;
+  for (auto& port : b.axi_reads) port->timing.latency = 300;
+  const int transfers = 24;
+  const auto word_bytes = b.spaces[kAct].word_bytes();
+  std::vector<std::vector<uint8_t>> data;
+  for (int i = 0; i < transfers; ++i) {
+    const uint64_t addr = b.somewhere(0);
+    data.push_back(b.fill_memory(addr, word_bytes));
+    b.bench.issue(b.linear(isa::Opcode::kLoadl, kAct, i, addr, 1));
+  }
+  b.bench.wait_done(transfers);
+  for (size_t i = 0; i < data.size(); ++i)
+    EXPECT_TRUE(std::equal(data[i].begin(), data[i].end(), b.spaces[kAct].word(i).begin()))
+        << "transfer " << i;
 }
 
 // A flush in mid-transfer leaves the buses clean (the memory model checks the protocol) and the unit ready
 // for more.
 TYPED_TEST(DmaTest, FlushInMidOperation) {
-  for (int trial = 0; trial < 24; ++trial) {
+  for (int trial = 0; trial < 84; ++trial) {
     DmaBench<TypeParam> b;
-    if (trial % 2 == 1) b.stall_everything(0.3);
+    // First at any time behind a load, then a store in each of its first cycles.
+    const bool store_first = trial >= 24;
+    if (trial % 2 == 1 && !store_first) b.stall_everything(0.3);
     b.fill_memory(0x10000, 1 << 16);
-    const int stop = b.uniform(1, 120);
-    b.bench.issue(b.load_tiles(0x10000, 0, b.shape.groups(), 1, 12));
+    const int stop = store_first ? trial - 24 : b.uniform(1, 120);
+    if (!store_first) b.bench.issue(b.load_tiles(0x10000, 0, b.shape.groups(), 1, 12));
     b.bench.issue(b.linear(isa::Opcode::kStorel, trial % 4, 0, 0x60000, 40));
     b.bench.issue(b.linear(isa::Opcode::kLoadl, trial % 4, 8, 0x10000, 9));
     for (int i = 0; i < stop; ++i) b.bench.step();

@@ -6,6 +6,7 @@
 
 #include "golden/error.hpp"
 #include "tb/common/seed.hpp"
+#include "tb/program/coverage.hpp"
 #include "tb/program/generator.hpp"
 #include "tb/program/illegal.hpp"
 #include "tb/program/session.hpp"
@@ -98,6 +99,7 @@ TEST(RandomProgram, FileKeepsAll) {
 // Every way to be illegal, each at some place of a program; the machine goes on after it.
 TEST(RandomProgram, EveryIllegalCase) {
   Session session(kConfig);
+  Coverage coverage;
   const uint64_t seed = draw_seed(5);
   for (size_t i = 0; i < illegal_cases().size(); ++i) {
     RandomProgram program = make_program(kConfig, seed + i, true);
@@ -111,7 +113,9 @@ TEST(RandomProgram, EveryIllegalCase) {
     const RunResult next =
         session.run(make_executable(make_program(kConfig, seed + i), session.hardware(), "next"));
     EXPECT_TRUE(next.passed()) << "after " << illegal_cases()[i].name << ": " << next.failure;
+    ++coverage.errors[std::string(illegal_cases()[i].name)];
   }
+  coverage.count_points();
 }
 
 // What must fail does not pass by failing otherwise, or by ending well.

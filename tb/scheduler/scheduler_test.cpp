@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include "Vcontrol_paper.h"
 #include "Vcontrol_small.h"
 #include "Vcontrol_unit.h"
+#include "tb/common/functional.hpp"
 #include "tb/scheduler/control_bench.hpp"
 #include "tb/scheduler/program_generator.hpp"
 
@@ -45,6 +47,33 @@ class Scheduler : public testing::Test {
 };
 using Configs = testing::Types<Unit, Small, Paper>;
 TYPED_TEST_SUITE(Scheduler, Configs);
+
+// ---- Functional points: opcodes of programs that ran, tokens of commands, errors ----
+
+const Names kUnitNames = {"DMA", "PIM", "ARR", "SMX", "VEC"};
+const Names kTaken = {"takes no token", "takes 1 token", "takes 2 tokens"};
+const Names kGiven = {"gives no token", "gives 1 token", "gives 2 tokens"};
+
+std::string scheduled(Opcode opcode) { return fmt::format("scheduler, {}", isa::opcode_info(opcode).name); }
+
+Names program_points() {
+  Names names = cross({{"scheduler"}, kUnitNames, kTaken, kGiven});
+  for (const auto& info : isa::kOpcodes) names.push_back(scheduled(info.opcode));
+  return names;
+}
+
+void hit_program(const std::vector<Word>& program, const Outcome& outcome) {
+  for (const Word& word : program)
+    hit_point(scheduled(static_cast<Opcode>(word.get(isa::sched_field::kOpcode))));
+  const auto tokens = [](const auto& sems) {
+    return static_cast<size_t>(std::ranges::count_if(sems, std::identity{}));
+  };
+  for (size_t u = 0; u < kUnits; ++u) {
+    for (const auto& issued : outcome.units[u])
+      hit_point(cross(
+          {{"scheduler"}, {kUnitNames[u]}, {kTaken[tokens(issued.wait)]}, {kGiven[tokens(issued.sig)]}})[0]);
+  }
+}
 
 Word li(int rd, int64_t imm) { return sched_instr(Opcode::kLi, {.rd = rd, .imm = imm}); }
 Word op(Opcode o, const SchedFields& f = {}) { return sched_instr(o, f); }
@@ -175,6 +204,8 @@ void run_and_check(Bench& b, const std::vector<Word>& program, uint64_t base) {
   EXPECT_EQ(b.host.read(REG(POSITION)), expected.position);
   EXPECT_EQ(b.host.read(REG(TOKENS_LEFT)), expected.tokens_left);
   EXPECT_EQ(b.counter(REG(INSTRUCTIONS_LO)), expected.instructions);
+  declare_points(program_points());
+  hit_program(program, expected);
 }
 
 TYPED_TEST(Scheduler, RandomProgramsDoWhatTheInterpreterSays) {
@@ -185,6 +216,7 @@ TYPED_TEST(Scheduler, RandomProgramsDoWhatTheInterpreterSays) {
     run_and_check(b, ProgramGenerator(b.rng).generate(5 + static_cast<int>(b.rng() % 40)), base);
     if (testing::Test::HasFailure()) FAIL() << "program " << i;
   }
+  EXPECT_EQ(missing_points(program_points()), Names{});
 }
 
 // A reset in the middle of whatever leaves nothing behind.
@@ -340,6 +372,8 @@ TYPED_TEST(Scheduler, ErrorsEachInTurn) {
   b.fetch.timing.latency = 5;
   for (const auto& wrong : wrong_programs()) {
     SCOPED_TRACE(wrong.name);
+    const std::string point = fmt::format("scheduler, error, {}", wrong.name);
+    declare_points({point});
     forget(b);
     b.load(wrong.program, kBase);
     b.start(kBase);
@@ -349,6 +383,7 @@ TYPED_TEST(Scheduler, ErrorsEachInTurn) {
     }
     recover(b);
     if (testing::Test::HasFailure()) FAIL() << wrong.name << " at " << wrong.at;
+    hit_point(point);
   }
   run_and_check(b, ProgramGenerator(b.rng).generate(20), kBase);
 }
