@@ -280,6 +280,12 @@ bool place(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job& job
   if (a_end > results || dst_span > results) return false;
   job.dst = results + uniform(rng, 0, (results - dst_span) / 2) * 2;
   *a_top = a_end;
+  // What a single operand and a closed tile do not need may be anything.
+  if (job.operands() == 1) {
+    job.a_stride = uniform(rng, 0, 0xFFFF);
+    job.dst_stride = uniform(rng, 0, 0xFFFF) & ~1;
+  }
+  if (!job.open) job.open_base = uniform(rng, 0, 0xFFFF);
   return true;
 }
 
@@ -486,6 +492,36 @@ TYPED_TEST(ArrayTest, EveryModeSizeAndRefusal) {
   EXPECT_EQ(missing_points(points), Names{});
 }
 
+// As many dims, tokens and chunks as fit.
+TYPED_TEST(ArrayTest, LargeOperands) {
+  const Shape& s = TypeParam::kShape;
+  ArrayBench<TypeParam> bench;
+  auto rng = make_rng(18);
+  const int words = s.scr_words / 2 - 2;  // of results, and of operands
+  const int most_dims = std::min(4 * s.cols * words, s.kv_rows * s.group_banks());
+  int chunks = 1;
+  while (3 * 2 * chunks <= words && 2 * chunks * s.cols <= s.kv_rows * s.group_banks()) chunks *= 2;
+  const int most_tokens = std::min(words, s.kv_rows * s.groups()) * s.cols;
+  for (const bool north : {false, true}) {
+    for (const bool open : {false, true}) {
+      for (const bool three : {false, true}) {
+        std::vector<Job> jobs = {
+            {.north = north, .open = open, .tokens = s.cols, .size = most_dims},
+            {.north = north, .open = open, .tokens = most_tokens - 1, .size = s.group_banks()},
+            {.pv = true, .north = north, .open = open, .three = three, .tokens = 1, .size = chunks},
+            {.pv = true, .north = north, .open = open, .three = three, .tokens = most_tokens - 1}};
+        for (Job& job : jobs) {
+          int a_top = 0;
+          ASSERT_TRUE(place(rng, bench, &a_top, job)) << job.text();
+          bench.clear_tail(job);
+          run_jobs(bench, {job}, nullptr);
+          if (this->HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST(ArrayTest, ResetInMidOperation) {
   ArrayBench<TypeParam> bench;
   auto rng = make_rng(13);
@@ -599,6 +635,7 @@ TYPED_TEST(ArrayTest, Errors) {
     for (int i = 0; i < 300; ++i) {
       if (bench.dut->err_o != 0) {
         EXPECT_EQ(int(bench.dut->err_code_o), code);
+        bench.step();
         bench.reset();
         run_jobs(bench, {good}, nullptr);
         return;
@@ -634,10 +671,25 @@ TYPED_TEST(ArrayTest, Errors) {
   if (s.group_banks() > 1) expect(with([](Job& j) { j.size += 1; }), kOperand);
   if (s.groups() < 8) expect(with([](Job& j) { j.lg_heads = 3; }), kOperand);
   EXPECT_EQ(missing_points(kErrorPoints), Names{});
+  // Of anything else in the fields, too: refused at once, or when a step reads a row that is not there.
   ArrayBench<TypeParam> bench;
+  auto rng = make_rng(19);
+  const std::vector<isa::Opcode> opcodes = {isa::Opcode::kQk, isa::Opcode::kPv};
   bench.expect_refusals(
-      bench.stall_rng, {isa::Opcode::kQk, isa::Opcode::kPv}, [](UnitCmd& c) { c.a2 |= 1; },
-      isa::ErrorCode::kBadAddress);
+      rng, opcodes, [](UnitCmd& c) { c.a2 |= 1; }, isa::ErrorCode::kBadAddress);
+  int most_lg = 0;
+  while (most_lg < 3 && 2 << most_lg <= s.groups()) ++most_lg;
+  const auto beyond = [&](UnitCmd& c) {
+    c.a1 = 0x8000 | (c.a1 & 0x7FFF);
+    c.s1 |= 0x8000;
+    c.a2 &= static_cast<uint16_t>(~1U);
+    c.count |= 1;
+    c.mode = static_cast<uint8_t>((c.mode & ~0x18) | uniform(rng, 0, most_lg) << 3);
+    c.s2 = (c.s2 & 0xFFFE'FFFF'0000) | static_cast<uint64_t>(uniform(rng, 1, s.rows));
+    c.s0 = c.opcode == isa::Opcode::kPv ? static_cast<uint16_t>(1 << uniform(rng, 0, 10))
+                                        : static_cast<uint16_t>((c.s0 | s.group_banks()) & -s.group_banks());
+  };
+  bench.expect_refusals(rng, opcodes, beyond, isa::ErrorCode::kBadAddress);
 }
 
 // ---- Cycles and speed in `paper` ----

@@ -109,7 +109,7 @@ class UnitBench {
   template <typename Spoil>
   void expect_refusals(std::mt19937_64& rng, const std::vector<isa::Opcode>& opcodes, Spoil&& spoil,
                        isa::ErrorCode code, int rounds = 300) {
-    constexpr int kSettled = 40;
+    constexpr int kSettled = 100;
     for (int i = 0; i < rounds && !testing::Test::HasFailure(); ++i) {
       UnitCmd cmd = any_command(rng, opcodes[rng() % opcodes.size()]);
       spoil(cmd);

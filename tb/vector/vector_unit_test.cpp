@@ -112,7 +112,10 @@ Names vector_points(isa::Opcode opcode) {
       return names;
     }
     case isa::Opcode::kLogit:
-      return cross({op, {"begins", "goes on"}, {"all valid", "some valid", "none valid"}, kChunks});
+      return cross({op,
+                    {"begins, all valid", "begins, some valid", "goes on, all valid", "goes on, some valid",
+                     "goes on, none valid"},
+                    kChunks});
     default:  // RESADD, EMBED
       return cross({op, {"", opcode == isa::Opcode::kResadd ? "bias" : "positions"}, kChunks});
   }
@@ -336,6 +339,8 @@ class VectorBench : public UnitBench<typename Size::Model> {
           lg = 7;
           dest &= 1;
           heads = 1;
+          count = 1 + below(count);
+          cmd.count = static_cast<uint16_t>(count);
         }
         cmd.mode = static_cast<uint8_t>(aux | dest << 2 | static_cast<uint64_t>(lg) << 4);
         for (uint64_t h = 0; h < heads; ++h) fill_any(act(cmd.a0 + h * (count / heads), count / heads));
@@ -502,6 +507,44 @@ TEST(VectorPoints, EveryModeSizeAndRefusal) {
   }
 }
 
+// Vectors as long as ACT holds their operands.
+TYPED_TEST(VectorUnit, LongVectors) {
+  using isa::Opcode;
+  VectorBench<TypeParam> bench(6000);
+  const auto& s = TypeParam::kShape;
+  const auto quarter = static_cast<uint64_t>(s.act_words) / 4, lanes = static_cast<uint64_t>(s.lanes);
+  for (const Opcode opcode : kOpcodes) {
+    for (int round = 0; round < 4 && !this->HasFailure(); ++round) {
+      UnitCmd cmd = bench.random_command(opcode);
+      uint64_t count = quarter - bench.below(4);
+      // Of SCR there may be less.
+      const uint64_t most = static_cast<uint64_t>(s.scr_words * s.cols) / (3 * lanes);
+      if (opcode == Opcode::kJoin) count = std::min(count, most) >> (cmd.mode >> 4) << (cmd.mode >> 4);
+      if (opcode == Opcode::kLogit) count = std::min(count, most);
+      if (opcode == Opcode::kQuant)
+        cmd.mode = static_cast<uint8_t>((cmd.mode & 3) | 0x70);  // one group to ACT
+      if (opcode == Opcode::kNorm) cmd.mode &= 1;
+      cmd.count = static_cast<uint16_t>(count);
+      cmd.a0 = 0;
+      cmd.a1 = quarter;  // LayerNorm has two vectors there
+      cmd.a2 = static_cast<uint16_t>(3 * quarter);
+      cmd.s0 = 0;
+      if (opcode == Opcode::kQuant) cmd.s2 = static_cast<uint64_t>(s.scl_words) / 2;
+      if (opcode == Opcode::kNorm) bench.fill(bench.act(cmd.a1, 2 * count), 5, 18);
+      if (opcode == Opcode::kQuant && (cmd.mode & 3) == 2) {
+        for (auto& v : bench.act(cmd.a1, count)) v = static_cast<int32_t>(bench.below(32769)) - 16384;
+      }
+      if (opcode == Opcode::kLogit) {
+        cmd.s1 = 0xFFFF;  // ids beyond 16 bits
+        cmd.s2 = count * lanes;
+        for (auto& v : bench.act(cmd.a1, count)) v = static_cast<int32_t>(sf_pack(bench.random_scale()));
+      }
+      bench.sync();
+      bench.check(cmd);
+    }
+  }
+}
+
 // Instructions that follow each other without a pause see each other's results.
 TYPED_TEST(VectorUnit, BackToBack) {
   VectorBench<TypeParam> bench(1000);
@@ -589,9 +632,15 @@ TYPED_TEST(VectorUnit, RefusesIllegal) {
   cmd.a0 |= 1;
   refused(cmd, isa::ErrorCode::kBadOperand);
   EXPECT_EQ(missing_points(points), Names{});
-  bench.expect_refusals(
-      bench.rng, {std::begin(kOpcodes), std::end(kOpcodes)}, [](UnitCmd& c) { c.count = 0; },
-      isa::ErrorCode::kBadOperand);
+  // Of anything else in the fields, too.
+  const auto refuses = [&](const std::vector<isa::Opcode>& opcodes, auto spoil) {
+    bench.expect_refusals(bench.rng, opcodes, spoil, isa::ErrorCode::kBadOperand);
+  };
+  refuses({std::begin(kOpcodes), std::end(kOpcodes)}, [](UnitCmd& c) { c.count = 0; });
+  refuses({isa::Opcode::kQk}, [](UnitCmd&) {});
+  refuses({isa::Opcode::kJoin, isa::Opcode::kLogit}, [](UnitCmd& c) { c.a0 |= 1; });
+  refuses({isa::Opcode::kQuant}, [](UnitCmd& c) { c.mode |= 3; });
+  refuses({isa::Opcode::kActfn}, [](UnitCmd& c) { c.mode |= 0xC; });
 }
 
 // The largest logit wins, the lowest id among equals, over several instructions and with a short last chunk.
