@@ -50,7 +50,7 @@ function(pimllm_add_machine target config)
     # Quick to build rather than to run. Units count in their own benches.
     set(ARG_OPTIMIZE -O1)
     list(APPEND ARG_VLT ${PROJECT_SOURCE_DIR}/tb/coverage/machine.vlt)
-    target_link_libraries(${verilated} PUBLIC pimllm_coverage)
+    target_link_libraries(${target} PUBLIC pimllm_coverage)
   endif()
   verilate(${verilated} SOURCES ${PROJECT_SOURCE_DIR}/sim/machine/probe.vlt ${ARG_VLT} ${rtl_files}
            TOP_MODULE pimllm_top PREFIX Vmachine_${ARG_NAME} ${trace} OPT_FAST ${ARG_OPTIMIZE} OPT_SLOW -O0

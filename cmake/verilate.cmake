@@ -12,7 +12,7 @@ if(PIMLLM_COVERAGE)
   add_library(pimllm_coverage STATIC ${PROJECT_SOURCE_DIR}/tb/common/coverage.cpp)
   target_include_directories(pimllm_coverage SYSTEM PUBLIC ${VERILATOR_ROOT}/include ${VERILATOR_ROOT}/include/vltstd)
   target_compile_definitions(pimllm_coverage PUBLIC PIMLLM_COVERAGE=1)
-  target_link_libraries(pimllm_coverage PUBLIC pimllm_options PRIVATE fmt::fmt)
+  target_link_libraries(pimllm_coverage PRIVATE pimllm_options fmt::fmt)
 endif()
 
 function(pimllm_verilate)
