@@ -409,10 +409,25 @@ TYPED_TEST(Pim, EverySizeAndRefusal) {
     }
     if (refusal == tb::Refusal::kWrite) continue;  // XPROG writes nothing
     for (const int rows : {1, C::kSide}) {
-      const auto program = [&] { return bench.prepare_program(0, 0, rows, Cells::kRandom, 0); };
-      reach(program(), {tb::Refusal::kRead}, [&] { bench.run(program()); });
+      UnitCmd cmd;
+      cmd.opcode = Opcode::kXprog;
+      cmd.count = static_cast<uint16_t>(rows);
+      reach(cmd, {tb::Refusal::kRead},
+            [&] { bench.run(bench.prepare_program(0, 0, rows, Cells::kRandom, 0)); });
     }
   }
+}
+
+// The whole bank in one layer: as wide, as deep, and from the last crossbar.
+TYPED_TEST(Pim, WholeBank) {
+  using C = TypeParam;
+  if (C::kCrossbars > 64) GTEST_SKIP() << "slow to program";
+  Bench<C> bench(14);
+  bench.program_all(C::kCrossbars);
+  const int half = C::kActWords / 2;
+  bench.project({0, 1, std::min(C::kCrossbars * C::kOutWords, half), 0, half});
+  bench.project({0, C::kCrossbars, C::kOutWords, 0, half});
+  bench.project({C::kCrossbars - 1, 1, 1, half - C::kInWords, C::kActWords - 1});
 }
 
 TYPED_TEST(Pim, RowsPerConversionAndShift) {
@@ -571,9 +586,17 @@ TYPED_TEST(Pim, RefusesIllegalInstructions) {
     bench.expect_error(prog, kBadOperand);
   }
   EXPECT_EQ(tb::missing_points(kErrorPoints), tb::Names{});
+  // Of anything else in the fields, too.
+  const std::vector<Opcode> both = {Opcode::kXbar, Opcode::kXprog};
   bench.expect_refusals(
-      bench.rng, {Opcode::kXbar, Opcode::kXprog}, [](UnitCmd& c) { c.count = 0; },
-      isa::ErrorCode::kBadOperand);
+      bench.rng, both, [](UnitCmd& c) { c.count = 0; }, isa::ErrorCode::kBadOperand);
+  bench.expect_refusals(
+      bench.rng, {Opcode::kXbar}, [](UnitCmd& c) { c.s1 = 0; }, isa::ErrorCode::kBadOperand);
+  bench.expect_refusals(
+      bench.rng, {Opcode::kXprog}, [](UnitCmd& c) { c.s0 |= 0x8000, c.count |= 1; },
+      isa::ErrorCode::kBadAddress);
+  bench.expect_refusals(
+      bench.rng, {Opcode::kQk, Opcode::kLogit}, [](UnitCmd&) {}, isa::ErrorCode::kIllegalOpcode);
   bench.program(0);
   // Settings out of range.
   const Layer layer{0, 2, C::kOutWords, 1, C::kActWords / 2};

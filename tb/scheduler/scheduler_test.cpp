@@ -9,6 +9,7 @@
 #include "Vcontrol_paper.h"
 #include "Vcontrol_small.h"
 #include "Vcontrol_unit.h"
+#include "Vcontrol_unit___024root.h"
 #include "tb/common/functional.hpp"
 #include "tb/scheduler/control_bench.hpp"
 #include "tb/scheduler/program_generator.hpp"
@@ -210,9 +211,14 @@ void run_and_check(Bench& b, const std::vector<Word>& program, uint64_t base) {
 
 TYPED_TEST(Scheduler, RandomProgramsDoWhatTheInterpreterSays) {
   typename TestFixture::Bench b(1, TestFixture::kBytes);
-  for (int i = 0; i < 40; ++i) {
+  constexpr int kLeast = 40, kMost = 200;
+  declare_points(program_points());
+  for (int i = 0; i < kLeast || (i < kMost && !missing_points(program_points()).empty()); ++i) {
     random_timing(b);
-    const uint64_t base = (b.rng() & kMask48 & ~uint64_t{0xFFFFFFF}) + 16 * (b.rng() % 1000);
+    b.dut.stall_operand_i = b.rng() & 31;
+    b.dut.stall_output_i = b.rng() & 31;
+    b.dut.stall_memory_i = b.rng() & 31;
+    const uint64_t base = b.rng() & (kMask48 >> 1) & ~uint64_t{15};
     run_and_check(b, ProgramGenerator(b.rng).generate(5 + static_cast<int>(b.rng() % 40)), base);
     if (testing::Test::HasFailure()) FAIL() << "program " << i;
   }
@@ -545,6 +551,36 @@ TYPED_TEST(Scheduler, TokensCountUpTo63) {
   EXPECT_EQ(b.wait_end(), kDone);
 }
 
+// Every semaphore up to the most it counts, and down again.
+TYPED_TEST(Scheduler, EverySemaphoreCountsUpTo63) {
+  typename TestFixture::Bench b(21, TestFixture::kBytes);
+  std::vector<Word> program = {li(2, 63)};
+  for (int s = 1; s < 32; ++s) {
+    program.push_back(op(Opcode::kLoop, {.rs = 2, .imm = 1}));
+    program.push_back(op(Opcode::kPost, {.sig = s}));
+    program.push_back(op(Opcode::kLoop, {.rs = 2, .imm = 1}));
+    program.push_back(op(Opcode::kWait, {.wait0 = s}));
+  }
+  program.push_back(op(Opcode::kHalt));
+  b.load(program, kBase);
+  b.start(kBase);
+  EXPECT_EQ(b.wait_end(), kDone);
+}
+
+// Every register holds any value: addresses of loads show them.
+TYPED_TEST(Scheduler, EveryRegisterHoldsAnyValue) {
+  typename TestFixture::Bench b(22, TestFixture::kBytes);
+  for (int round = 0; round < 8; ++round) {
+    std::vector<Word> program;
+    for (int r = 1; r < 32; ++r) {
+      program.push_back(li(r, static_cast<int64_t>(b.rng() & kMask48)));
+      program.push_back(load({.a1 = {r, 0}}));
+    }
+    program.push_back(op(Opcode::kHalt));
+    run_and_check(b, program, kBase);
+  }
+}
+
 // One token, two units that want it: the lower one gets it, the other waits for the next.
 TYPED_TEST(Scheduler, OneTokenServesOneTaker) {
   typename TestFixture::Bench b(19, TestFixture::kBytes);
@@ -650,8 +686,10 @@ TYPED_TEST(Scheduler, RegistersReadBackAndUnknownAddressesFail) {
   EXPECT_EQ(b.dut.rows_per_conv_o, 7);
   EXPECT_EQ(b.dut.lsb_shift_o, 3);
   EXPECT_EQ(b.dut.adc_bits_o, 4);
-  b.dut.clip_count_i = 12345;
-  EXPECT_EQ(b.host.read(REG(CLIP_COUNT)), 12345U);
+  for (int i = 0; i < 8; ++i) {
+    b.dut.clip_count_i = static_cast<uint32_t>(b.rng());
+    EXPECT_EQ(b.host.read(REG(CLIP_COUNT)), b.dut.clip_count_i);
+  }
   EXPECT_EQ(b.host.read_access(0x3FC).resp, 2);
   EXPECT_EQ(b.host.write_access(0x3FC, 1).resp, 2);
   EXPECT_EQ(b.host.read(REG(CONTROL)), 0U);
@@ -678,6 +716,41 @@ TYPED_TEST(Scheduler, CountersCountWhatUnitsSay) {
   EXPECT_EQ(b.counter(REG(INSTRUCTIONS_LO)), 3U);
   b.host.write(REG(CONTROL), PIMLLM_REGS__CONTROL__CLEAR_COUNTERS_bm);
   EXPECT_EQ(b.counter(REG(CYCLES_LO)), 0U);
+}
+
+// Counters have 48 bits: each takes any value (put there from outside, while a program hangs) and counts on
+// from it.
+TEST(SchedulerCounters, HoldAnyValueAndWrap) {
+  ControlBench<Vcontrol_unit> b(23, 8);
+  auto* root = b.dut.rootp;
+#define COUNTER(i) &root->control__DOT__u_counters__DOT__gen_counters__BRA__##i##__KET____DOT__count_q
+  const std::array counters = {COUNTER(0),  COUNTER(1),  COUNTER(2),  COUNTER(3),  COUNTER(4),
+                               COUNTER(5),  COUNTER(6),  COUNTER(7),  COUNTER(8),  COUNTER(9),
+                               COUNTER(10), COUNTER(11), COUNTER(12), COUNTER(13), COUNTER(14),
+                               COUNTER(15), COUNTER(16), COUNTER(17), COUNTER(18), COUNTER(19),
+                               COUNTER(20), COUNTER(21), COUNTER(22), COUNTER(23), COUNTER(24)};
+#undef COUNTER
+  constexpr size_t kFirstOfUnits = 5;
+  b.load({op(Opcode::kWait, {.wait0 = 5}), op(Opcode::kHalt)}, kBase);
+  b.start(kBase);
+  for (int i = 0; i < 100; ++i) b.step();
+  for (int round = 0; round < 8; ++round) {
+    std::array<uint64_t, counters.size()> values{};
+    for (size_t i = 0; i < values.size(); ++i) *counters[i] = values[i] = b.rng() & kMask48;
+    b.step();
+    for (size_t i = 0; i < values.size(); ++i) {
+      const uint64_t found = b.counter(REG(CYCLES_LO) + 8 * i);
+      // Only the decoder's count now.
+      if (i >= kFirstOfUnits) {
+        EXPECT_EQ(found, values[i]) << "counter " << i;
+      } else {
+        EXPECT_LT((found - values[i]) & kMask48, 10000U) << "counter " << i;
+      }
+    }
+  }
+  *counters[0] = kMask48;  // CYCLES
+  for (int i = 0; i < 10; ++i) b.step();
+  EXPECT_LT(b.counter(REG(CYCLES_LO)), 1000U);
 }
 
 // --- speed

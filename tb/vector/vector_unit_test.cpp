@@ -519,7 +519,10 @@ TYPED_TEST(VectorUnit, LongVectors) {
       uint64_t count = quarter - bench.below(4);
       // Of SCR there may be less.
       const uint64_t most = static_cast<uint64_t>(s.scr_words * s.cols) / (3 * lanes);
-      if (opcode == Opcode::kJoin) count = std::min(count, most) >> (cmd.mode >> 4) << (cmd.mode >> 4);
+      if (opcode == Opcode::kJoin) {  // a head record of SCL each
+        const uint64_t heads = static_cast<uint64_t>(s.scl_words) / 8;
+        count = std::min(std::min(count, most) >> (cmd.mode >> 4), heads) << (cmd.mode >> 4);
+      }
       if (opcode == Opcode::kLogit) count = std::min(count, most);
       if (opcode == Opcode::kQuant)
         cmd.mode = static_cast<uint8_t>((cmd.mode & 3) | 0x70);  // one group to ACT
