@@ -8,7 +8,7 @@ find_package(verilator HINTS $ENV{VERILATOR_ROOT} /usr/share/verilator REQUIRED)
 set(coverage_args)
 if(PIMLLM_COVERAGE)
   set(coverage_args --coverage-line --coverage-user)
-  set(toggle_args --coverage-toggle --coverage-max-width 2048)  # no signal is wider
+  set(toggle_args --coverage-toggle --coverage-max-width 2048)  # but for memories no signal is wider
   add_library(pimllm_coverage STATIC ${PROJECT_SOURCE_DIR}/tb/common/coverage.cpp)
   target_include_directories(pimllm_coverage SYSTEM PUBLIC ${VERILATOR_ROOT}/include ${VERILATOR_ROOT}/include/vltstd)
   target_compile_definitions(pimllm_coverage PUBLIC PIMLLM_COVERAGE=1)

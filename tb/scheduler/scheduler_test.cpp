@@ -671,6 +671,10 @@ TYPED_TEST(Scheduler, RegistersReadBackAndUnknownAddressesFail) {
   EXPECT_EQ(b.host.read(REG(VERSION)), 0x00010000U);
   EXPECT_EQ(b.host.read(REG(CHANNEL_BYTES)), TestFixture::kBytes);
   EXPECT_EQ(b.host.read(REG(SMX_LANES)) * 2, b.host.read(REG(ARRAY_COLS)));
+  // Every parameter of the machine is there, and none is 0.
+  for (uint32_t addr = REG(ARRAY_ROWS); addr <= REG(IBUF_LINES); addr += 4) {
+    EXPECT_NE(b.host.read(addr), 0U) << "register " << addr;
+  }
   for (const uint32_t addr : {REG(PROGRAM_BASE_LO), REG(TOKEN_IN), REG(POSITION), REG(TOKENS_LEFT), REG(ARG0),
                               REG(ARG3), REG(WATCHDOG_LIMIT)}) {
     const auto value = static_cast<uint32_t>(b.rng());
