@@ -689,7 +689,10 @@ TYPED_TEST(ArrayTest, Errors) {
     c.s0 = c.opcode == isa::Opcode::kPv ? static_cast<uint16_t>(1 << uniform(rng, 0, 10))
                                         : static_cast<uint16_t>((c.s0 | s.group_banks()) & -s.group_banks());
   };
-  bench.expect_refusals(rng, opcodes, beyond, isa::ErrorCode::kBadAddress);
+  // In each place of the ring of commands.
+  bench.expect_refusals(rng, opcodes, beyond, isa::ErrorCode::kBadAddress, [&](int i) {
+    for (int k = 0; k < i % 4; ++k) run_jobs(bench, {good}, nullptr);
+  });
 }
 
 // ---- Cycles and speed in `paper` ----

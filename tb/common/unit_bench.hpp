@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -108,9 +109,11 @@ class UnitBench {
   // done.
   template <typename Spoil>
   void expect_refusals(std::mt19937_64& rng, const std::vector<isa::Opcode>& opcodes, Spoil&& spoil,
-                       isa::ErrorCode code, int rounds = 300) {
+                       isa::ErrorCode code, const std::function<void(int)>& before_each = nullptr) {
+    constexpr int kRounds = 300;
     constexpr int kSettled = 100;
-    for (int i = 0; i < rounds && !testing::Test::HasFailure(); ++i) {
+    for (int i = 0; i < kRounds && !testing::Test::HasFailure(); ++i) {
+      if (before_each) before_each(i);
       UnitCmd cmd = any_command(rng, opcodes[rng() % opcodes.size()]);
       spoil(cmd);
       const uint64_t before = done_;

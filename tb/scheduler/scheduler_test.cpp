@@ -581,6 +581,33 @@ TYPED_TEST(Scheduler, EveryRegisterHoldsAnyValue) {
   }
 }
 
+// Loops of any number of runs, nested, anywhere in memory, go on until they are reset.
+TYPED_TEST(Scheduler, LongLoopsRunOn) {
+  typename TestFixture::Bench b(24, TestFixture::kBytes);
+  for (int round = 0; round < 12; ++round) {
+    const uint64_t base = b.rng() & (kMask48 >> 1) & ~uint64_t{15};
+    std::vector<Word> program;
+    // Only the innermost comes to its end often; its own count is small in some rounds, so that the others
+    // count too.
+    for (int r = 2; r < 6; ++r) {
+      const bool innermost = r == 5 && round % 2 == 0;
+      program.push_back(li(r, innermost ? 2 : static_cast<int64_t>(b.rng() & (kMask48 >> 1)) + 1000));
+    }
+    const int pads = static_cast<int>(b.rng() % 40);
+    for (int i = 0; i < pads; ++i) program.push_back(op(Opcode::kNop));
+    for (int r = 2; r < 6; ++r) program.push_back(op(Opcode::kLoop, {.rs = r, .imm = 6 - r + 4}));
+    for (int i = 0; i < 4; ++i) program.push_back(op(Opcode::kNop));
+    for (int i = 0; i < 4; ++i) program.push_back(op(Opcode::kNop));
+    program.push_back(op(Opcode::kHalt));
+    b.load(program, base);
+    b.start(base);
+    for (int i = 0; i < 600; ++i) b.step();
+    EXPECT_EQ(b.status(), kBusy);
+    b.host.write(REG(CONTROL), PIMLLM_REGS__CONTROL__SOFT_RESET_bm);
+    EXPECT_EQ(b.wait_end(), 0U);
+  }
+}
+
 // One token, two units that want it: the lower one gets it, the other waits for the next.
 TYPED_TEST(Scheduler, OneTokenServesOneTaker) {
   typename TestFixture::Bench b(19, TestFixture::kBytes);
