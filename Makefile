@@ -102,6 +102,10 @@ random: configure ## random programs on the whole machine (PROGRAMS=10000 CONFIG
 	@cmake --build $(BUILD) -j $(JOBS) --target random_program
 	@.ci/random $(BUILD)/tb/program/random_program $(or $(CONFIG),small) $(PROGRAMS) $(JOBS) $(SEED)
 
+.PHONY: coverage
+coverage: setup ## line, toggle and functional coverage of rtl/ by the benches: report in out/coverage, fails under the floors
+	@.ci/coverage --jobs $(JOBS)
+
 .PHONY: synth
 synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module
 	@.ci/synth

@@ -9,6 +9,7 @@
 #include "golden/error.hpp"
 #include "models/io/atomic_file.hpp"
 #include "tb/common/seed.hpp"
+#include "tb/program/coverage.hpp"
 #include "tb/program/generator.hpp"
 #include "tb/program/illegal.hpp"
 #include "tb/program/session.hpp"
@@ -141,6 +142,7 @@ TEST(RandomProgram, DamagedFilesAreRefused) {
 // Every way to be illegal, each at some place of a program; the machine goes on after it.
 TEST(RandomProgram, EveryIllegalCase) {
   Session session(kConfig);
+  Coverage coverage;
   const uint64_t seed = draw_seed(5);
   for (size_t i = 0; i < illegal_cases().size(); ++i) {
     RandomProgram program = make_program(kConfig, seed + i, true);
@@ -154,7 +156,9 @@ TEST(RandomProgram, EveryIllegalCase) {
     const RunResult next =
         session.run(make_executable(make_program(kConfig, seed + i), session.hardware(), "next"));
     EXPECT_TRUE(next.passed()) << "after " << illegal_cases()[i].name << ": " << next.failure;
+    ++coverage.errors[std::string(illegal_cases()[i].name)];
   }
+  coverage.count_points();
 }
 
 // What must fail does not pass by failing otherwise, or by ending well.
