@@ -78,10 +78,22 @@ sanitize-loaders: configure-sanitize ## the same for the readers of checkpoints 
 	@cmake --build build-sanitize -j $(JOBS) --target gguf_test
 	@build-sanitize/models/gguf/gguf_test --gtest_brief=1
 
+SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: setup ## libFuzzer on every parser, all together SECONDS=60; what it finds is in out/fuzz
+	@test -f build-fuzz/build.ninja || cmake --preset fuzz >/dev/null
+	@cmake --build build-fuzz -j $(JOBS) --target fuzz
+	@.ci/fuzz --build build-fuzz --seconds $(SECONDS) --jobs $(JOBS)
+
+SEEDS ?= 1
+FILTER ?=
+FRESH ?=
+
 .PHONY: regress
-regress: configure ## both checkpoints on the RTL, all prompts, machines and memory timings (takes minutes)
-	@cmake --build $(BUILD) -j $(JOBS) --target pimllm
-	@.ci/regress $(BUILD)/sim/pimllm $(SEED)
+regress: configure ## the RTL in all settings, and random programs: SEEDS=1 of them from SEED=1, JOBS at once (FILTER=regex, FRESH=1)
+	@cmake --build $(BUILD) -j $(JOBS) --target pimllm random_program
+	@tb/regress/regress.py --build $(BUILD) --seeds $(SEEDS) --seed $(or $(SEED),1) --jobs $(JOBS) --filter '$(FILTER)' $(if $(FRESH),--fresh)
 
 PROGRAMS ?= 10000
 
@@ -89,6 +101,10 @@ PROGRAMS ?= 10000
 random: configure ## random programs on the whole machine (PROGRAMS=10000 CONFIG=small SEED=1), JOBS processes
 	@cmake --build $(BUILD) -j $(JOBS) --target random_program
 	@.ci/random $(BUILD)/tb/program/random_program $(or $(CONFIG),small) $(PROGRAMS) $(JOBS) $(SEED)
+
+.PHONY: coverage
+coverage: setup ## line, toggle and functional coverage of rtl/ by the benches: report in out/coverage, fails under the floors
+	@.ci/coverage --jobs $(JOBS)
 
 .PHONY: synth
 synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module

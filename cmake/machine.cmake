@@ -46,10 +46,16 @@ function(pimllm_add_machine target config)
     # verilate() tells it to the Verilated code alone.
     set_source_files_properties(${CMAKE_CURRENT_BINARY_DIR}/instance_${ARG_NAME}.cpp PROPERTIES COMPILE_DEFINITIONS VM_TRACE_FST=1)
   endif()
-  verilate(${verilated} SOURCES ${rtl_files} ${PROJECT_SOURCE_DIR}/sim/machine/probe.vlt ${ARG_VLT}
+  if(PIMLLM_COVERAGE)
+    # Quick to build rather than to run. Units count in their own benches.
+    set(ARG_OPTIMIZE -O1)
+    list(APPEND ARG_VLT ${PROJECT_SOURCE_DIR}/tb/coverage/machine.vlt)
+    target_link_libraries(${target} PUBLIC pimllm_coverage)
+  endif()
+  verilate(${verilated} SOURCES ${PROJECT_SOURCE_DIR}/sim/machine/probe.vlt ${ARG_VLT} ${rtl_files}
            TOP_MODULE pimllm_top PREFIX Vmachine_${ARG_NAME} ${trace} OPT_FAST ${ARG_OPTIMIZE} OPT_SLOW -O0
            VERILATOR_ARGS ${assert} -Wno-fatal -Wno-lint -Wno-style --x-assign fast --x-initial fast -O3 -fno-dfg
-                          -I${PIMLLM_RTL_DIR}/common ${params} ${trace_args} ${ARG_VERILATOR})
+                          -I${PIMLLM_RTL_DIR}/common ${params} ${trace_args} ${coverage_args} ${toggle_args} ${ARG_VERILATOR})
   target_link_libraries(${verilated} PUBLIC pimllm_xbar)
   configure_file(${PROJECT_SOURCE_DIR}/sim/machine/instance.cpp.in instance_${ARG_NAME}.cpp @ONLY)
   target_sources(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/instance_${ARG_NAME}.cpp)

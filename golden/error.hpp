@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace pimllm {
@@ -18,6 +19,14 @@ class Error : public std::runtime_error {
 template <typename... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> text, Args&&... args) {
   throw Error(fmt::format(text, std::forward<Args>(args)...));
+}
+
+// Foreign text as a message may show it: cut to `longest` bytes, and no byte that would break the line or
+// command a terminal.
+inline std::string printable(std::string_view text, size_t longest = 80) {
+  std::string out;
+  for (const char c : text.substr(0, longest)) out += c >= ' ' && c <= '~' ? c : '?';
+  return text.size() > longest ? out + "..." : out;
 }
 
 }  // namespace pimllm

@@ -26,8 +26,10 @@ inline constexpr int kImmediateCount = 2047;
 inline constexpr int kAddressOffsetBits = 11;
 inline constexpr int kScalarOffsetBits = 7;
 inline constexpr int kMaxMulticast = 8;
-inline constexpr int kScrBanks = 4;        // rtl/common/pimllm_pkg.sv, ScrBanks
-inline constexpr int kHeadsPerBatch = 2;   // kv heads that are quantised and joined at a time
+inline constexpr int kScrBanks = 4;       // rtl/common/pimllm_pkg.sv, ScrBanks
+inline constexpr int kHeadsPerBatch = 2;  // kv heads that are quantised and joined at a time
+inline constexpr int kWordsApart =
+    32;  // of a projection, from which on its halves are worth two instructions
 inline constexpr int kPieceTokens = 1024;  // of the LM head, bounds its buffers
 inline constexpr int kRecordWords = 8;
 inline constexpr int kRecordFactor = 5;
@@ -87,9 +89,16 @@ struct TokenPlaces {
   int q = 0, planes = 0;
 };
 
+// Words of a vector.
+struct Words {
+  int first = 0;
+  int count = 0;
+};
+
 // Some kv heads, with their query heads.
 struct Heads {
-  int first = 0, count = 0;
+  int first = 0;
+  int count = 0;
 };
 
 class Compiler {
@@ -131,7 +140,14 @@ class Compiler {
   void layer_registers();
   void load_token(const TokenPlaces& t, uint8_t token, uint8_t sig);
   void embed(const TokenPlaces& t, uint8_t wait);
-  void project_qkv(const TokenPlaces& t, uint8_t wait);
+  bool qkv_apart() const;
+  // A projection in halves that begin with a crossbar, so that the vector unit has the first while the second
+  // is written.
+  std::vector<Words> halves(int words) const;
+  std::vector<Words> ffn_parts() const;
+  size_t project(int in, int out, const std::vector<Words>& parts, int crossbar, int inputs);
+  size_t add_residual(const TokenPlaces& t, int y, int scale, int weight_scale, int k_bias);
+  void project_qkv(const TokenPlaces& t, uint8_t wait, bool apart);
   // Heads are quantised and joined in batches, so that attention begins with the first.
   Heads batch(int index) const;
   Heads all_heads() const { return {0, c_.kv_heads}; }
@@ -142,7 +158,7 @@ class Compiler {
   int state_words() const { return c_.kv_heads + batches_; }
   void quantise_k(const TokenPlaces& t, Heads heads, uint8_t wait);
   void quantise_v(const TokenPlaces& t, int batch_index, uint8_t wait, uint8_t sig0 = 0, uint8_t sig1 = 0);
-  void quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t sig0, uint8_t sig1);
+  void quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t wait, uint8_t sig0, uint8_t sig1);
   void load_next_constants(uint8_t wait);
   // One query head; fills in the operands of an instruction that has its semaphores.
   void softmax(Instruction in, int query, int index, int scores, int numerators, Operand scales);

@@ -141,8 +141,45 @@ void Compiler::embed(const TokenPlaces& t, uint8_t wait) {
   tap("embedding", pc, Space::kAct, static_cast<uint64_t>(t.x * h_.act_bytes()), ElementType::kInt32);
 }
 
-// Norm, then Q, K and V in one projection.
-void Compiler::project_qkv(const TokenPlaces& t, uint8_t wait) {
+// A projection of `inputs` elements from ACT word `in` to `out`, part by part; each gives `from_pim`.
+size_t Compiler::project(int in, int out, const std::vector<Words>& parts, int crossbar, int inputs) {
+  const int row_tiles = ceil_div(inputs, h_.xbar_rows);
+  size_t pc = 0;
+  for (const Words& part : parts) {
+    pc = emit({.opcode = Opcode::kXbar,
+               .wait0 = &part == parts.data() ? s("to_pim") : uint8_t{0},
+               .sig0 = s("from_pim"),
+               .count = static_cast<uint16_t>(part.count),
+               .a0 = a(0, in),
+               .a1 = a(0, out + part.first),
+               .s0 = sc(r("xbar"), crossbar + part.first * lanes_ / h_.xbar_cols * row_tiles),
+               .s1 = sc(0, row_tiles)});
+  }
+  return pc;
+}
+
+std::vector<Words> Compiler::halves(int words) const {
+  const int column_tile = std::max(1, h_.xbar_cols / lanes_);
+  const int first = words / 2 / column_tile * column_tile;
+  if (words < kWordsApart || first == 0) return {{0, words}};
+  return {{0, first}, {first, words - first}};
+}
+
+// Only what looks for no maximum can activate half a vector.
+std::vector<Words> Compiler::ffn_parts() const {
+  const bool maximum =
+      c_.gated || c_.activation == Activation::kRelu2 || (c_.activation == Activation::kRelu && k_bup_ < 0);
+  if (maximum) return {{0, ffn_words_}};
+  return halves(ffn_words_);
+}
+
+// K, Q and V can be projected one after another if each begins with a crossbar.
+bool Compiler::qkv_apart() const {
+  return att_words_ * lanes_ % h_.xbar_cols == 0 && kv_words_ * lanes_ % h_.xbar_cols == 0;
+}
+
+// Norm, then Q, K and V: in one projection, or `apart` in the order in which they are quantised.
+void Compiler::project_qkv(const TokenPlaces& t, uint8_t wait, bool apart) {
   const size_t pc = emit({.opcode = Opcode::kNorm,
                           .wait0 = wait,
                           .sig0 = s("to_pim"),
@@ -155,14 +192,9 @@ void Compiler::project_qkv(const TokenPlaces& t, uint8_t wait) {
                           .s1 = scalar(kScalarAttnNorm),
                           .s2 = sc(0, t.s_n8)});
   layer_tap("attn_norm", pc, t.n8, ElementType::kInt8, t.s_n8);
-  emit({.opcode = Opcode::kXbar,
-        .wait0 = s("to_pim"),
-        .sig0 = s("from_pim"),
-        .count = static_cast<uint16_t>(att_words_ + 2 * kv_words_),
-        .a0 = a(0, t.n8),
-        .a1 = a(0, t.qkv),
-        .s0 = sc(r("xbar"), xbar_qkv_),
-        .s1 = sc(0, ceil_div(c_.d_model, h_.xbar_rows))});
+  std::vector<Words> parts = {{0, att_words_ + 2 * kv_words_}};
+  if (apart) parts = {{att_words_, kv_words_}, {0, att_words_}, {att_words_ + kv_words_, kv_words_}};
+  project(t.n8, t.qkv, parts, xbar_qkv_, c_.d_model);
 }
 
 namespace {
@@ -241,11 +273,13 @@ void Compiler::quantise_v(const TokenPlaces& t, int batch_index, uint8_t wait, u
   v.order = heads_order(c_.kv_heads, false);
 }
 
-void Compiler::quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t sig0, uint8_t sig1) {
+void Compiler::quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t wait, uint8_t sig0,
+                          uint8_t sig1) {
   const bool bias = k_bq_ >= 0;
   const int query = heads.first * query_group_;
   const int words = query * head_chunks_;
   const size_t pc = emit({.opcode = Opcode::kQuant,
+                          .wait0 = wait,
                           .sig0 = sig0,
                           .sig1 = sig1,
                           .mode = static_cast<uint8_t>(head_mode() | kToQ |
@@ -375,29 +409,31 @@ void Compiler::project_attention(const TokenPlaces& t) {
                .s2 = sc(0, t.s_a8)});
   }
   layer_tap("attn_sub_norm", pc, t.a8, ElementType::kInt8, t.s_a8).order = heads_order(c_.heads, false);
-  pc = emit({.opcode = Opcode::kXbar,
-             .wait0 = s("to_pim"),
-             .sig0 = s("from_pim"),
-             .count = static_cast<uint16_t>(d_words_),
-             .a0 = a(0, t.a8),
-             .a1 = a(0, t.o),
-             .s0 = sc(r("xbar"), xbar_o_),
-             .s1 = sc(0, ceil_div(c_.heads * head_dim_, h_.xbar_rows))});
+  pc = project(t.a8, t.o, halves(d_words_), xbar_o_, c_.heads * head_dim_);
   layer_tap("attn_output", pc, t.o, ElementType::kInt32);
 }
 
+// The residual stream plus the projection at ACT word `y`, in the parts in which it comes.
+size_t Compiler::add_residual(const TokenPlaces& t, int y, int scale, int weight_scale, int k_bias) {
+  const bool bias = k_bias >= 0;
+  size_t pc = 0;
+  for (const Words& part : halves(d_words_)) {
+    pc = emit({.opcode = Opcode::kResadd,
+               .wait0 = s("from_pim"),
+               .mode = static_cast<uint8_t>(bias ? 1 : 0),
+               .count = static_cast<uint16_t>(part.count),
+               .a0 = a(0, y + part.first),
+               .a1 = bias ? a(r("act"), k_bias + part.first) : Operand{},
+               .a2 = a(0, t.x + part.first),
+               .s0 = sc(0, scale),
+               .s1 = scalar(weight_scale),
+               .s2 = sc(0, kResidentX)});
+  }
+  return pc;
+}
+
 void Compiler::add_attention(const TokenPlaces& t) {
-  const bool bias = k_bo_ >= 0;
-  const size_t pc = emit({.opcode = Opcode::kResadd,
-                          .wait0 = s("from_pim"),
-                          .mode = static_cast<uint8_t>(bias ? 1 : 0),
-                          .count = static_cast<uint16_t>(d_words_),
-                          .a0 = a(0, t.o),
-                          .a1 = bias ? a(r("act"), k_bo_) : Operand{},
-                          .a2 = a(0, t.x),
-                          .s0 = sc(0, t.s_a8),
-                          .s1 = scalar(kScalarO),
-                          .s2 = sc(0, kResidentX)});
+  const size_t pc = add_residual(t, t.o, t.s_a8, kScalarO, k_bo_);
   layer_tap("resid_attn", pc, t.x, ElementType::kInt32);
 }
 
@@ -413,14 +449,7 @@ void Compiler::project_ffn(const TokenPlaces& t) {
                     .s1 = scalar(kScalarFfnNorm),
                     .s2 = sc(0, t.s_n8)});
   layer_tap("ffn_norm", pc, t.n8, ElementType::kInt8, t.s_n8);
-  pc = emit({.opcode = Opcode::kXbar,
-             .wait0 = s("to_pim"),
-             .sig0 = s("from_pim"),
-             .count = static_cast<uint16_t>(ffn_words_),
-             .a0 = a(0, t.n8),
-             .a1 = a(0, t.ffn),
-             .s0 = sc(r("xbar"), xbar_up_),
-             .s1 = sc(0, ceil_div(c_.d_model, h_.xbar_rows))});
+  pc = project(t.n8, t.ffn, ffn_parts(), xbar_up_, c_.d_model);
   if (c_.gated) layer_tap("ffn_gate", pc, t.ffn, ElementType::kInt32);
   layer_tap("ffn_up", pc, t.ffn + ffn_words_ - f_words_, ElementType::kInt32);
 }
@@ -431,18 +460,21 @@ void Compiler::activate_and_project(const TokenPlaces& t) {
                                              : c_.activation == Activation::kRelu2 ? 1
                                              : c_.activation == Activation::kSilu  ? 2
                                                                                    : 3);
-  size_t pc = emit({.opcode = Opcode::kActfn,
-                    .wait0 = s("from_pim"),
-                    .mode = static_cast<uint8_t>(function | (c_.gated ? 4 : 0) | (bias ? 8 : 0)),
-                    .count = static_cast<uint16_t>(f_words_),
-                    .a0 = a(0, t.ffn),
-                    .a1 = c_.gated ? a(0, t.ffn + f_words_)
-                          : bias   ? a(r("act"), k_bup_)
-                                   : Operand{},
-                    .a2 = a(0, t.h),
-                    .s0 = sc(0, t.s_n8),
-                    .s1 = scalar(c_.gated ? kScalarGate : kScalarUp),
-                    .s2 = sc(0, t.s_h)});
+  size_t pc = 0;
+  for (const Words& part : ffn_parts()) {
+    pc = emit({.opcode = Opcode::kActfn,
+               .wait0 = s("from_pim"),
+               .mode = static_cast<uint8_t>(function | (c_.gated ? 4 : 0) | (bias ? 8 : 0)),
+               .count = static_cast<uint16_t>(c_.gated ? f_words_ : part.count),
+               .a0 = a(0, t.ffn + part.first),
+               .a1 = c_.gated ? a(0, t.ffn + f_words_)
+                     : bias   ? a(r("act"), k_bup_ + part.first)
+                              : Operand{},
+               .a2 = a(0, t.h + part.first),
+               .s0 = sc(0, t.s_n8),
+               .s1 = scalar(c_.gated ? kScalarGate : kScalarUp),
+               .s2 = sc(0, t.s_h)});
+  }
   layer_tap("act", pc, t.h, ElementType::kInt32, t.s_h);
   if (c_.sub_norms) {
     pc = emit({.opcode = Opcode::kNorm,
@@ -467,29 +499,12 @@ void Compiler::activate_and_project(const TokenPlaces& t) {
                .s2 = sc(0, t.s_h8)});
   }
   layer_tap("ffn_sub_norm", pc, t.h8, ElementType::kInt8, t.s_h8);
-  pc = emit({.opcode = Opcode::kXbar,
-             .wait0 = s("to_pim"),
-             .sig0 = s("from_pim"),
-             .count = static_cast<uint16_t>(d_words_),
-             .a0 = a(0, t.h8),
-             .a1 = a(0, t.down),
-             .s0 = sc(r("xbar"), xbar_down_),
-             .s1 = sc(0, ceil_div(c_.d_ff, h_.xbar_rows))});
+  pc = project(t.h8, t.down, halves(d_words_), xbar_down_, c_.d_ff);
   layer_tap("ffn_down", pc, t.down, ElementType::kInt32);
 }
 
 void Compiler::add_ffn(const TokenPlaces& t) {
-  const bool bias = k_bdown_ >= 0;
-  const size_t pc = emit({.opcode = Opcode::kResadd,
-                          .wait0 = s("from_pim"),
-                          .mode = static_cast<uint8_t>(bias ? 1 : 0),
-                          .count = static_cast<uint16_t>(d_words_),
-                          .a0 = a(0, t.down),
-                          .a1 = bias ? a(r("act"), k_bdown_) : Operand{},
-                          .a2 = a(0, t.x),
-                          .s0 = sc(0, t.s_h8),
-                          .s1 = scalar(kScalarDown),
-                          .s2 = sc(0, kResidentX)});
+  const size_t pc = add_residual(t, t.down, t.s_h8, kScalarDown, k_bdown_);
   layer_tap("resid_ffn", pc, t.x, ElementType::kInt32);
 }
 

@@ -45,12 +45,12 @@ void Compiler::prefill_attention() {
   const int lead = std::min({ring_slots_, items, std::max(1, h_.queue_depth / 2)});
   for (int i = 0; i < lead; ++i) load(i);
   p.comment("norms, then Q, K and V of every token");
-  for (int i = 0; i < tokens_; ++i) project_qkv(token(i), i == 0 ? s("constants") : uint8_t{0});
+  for (int i = 0; i < tokens_; ++i) project_qkv(token(i), i == 0 ? s("constants") : uint8_t{0}, false);
   for (int i = 0; i < tokens_; ++i) {
     const bool last = i == tokens_ - 1;
     quantise_k(token(i), all_heads(), s("from_pim"));
     for (int b = 0; i == 0 && b < batches_; ++b) quantise_v(token(i), b, 0);
-    quantise_q(token(i), i, all_heads(), last ? s("q") : uint8_t{0}, last ? s("kv") : uint8_t{0});
+    quantise_q(token(i), i, all_heads(), 0, last ? s("q") : uint8_t{0}, last ? s("kv") : uint8_t{0});
     p.addi(pos, pos, 1);
   }
   p.addi(pos, pos, -tokens_);

@@ -6,12 +6,16 @@
 namespace pimllm::compiler {
 namespace {
 
-// Items of a layer in the order of their slots: K0, K1, V0, K2, V1, ..., V(n-1). Even heads first: {head,
-// is_v}.
-std::pair<int, bool> kv_item(int item, int heads) {
+struct KvItem {
+  int head;
+  bool is_v;
+};
+
+// Items of a layer in the order of their slots: K0, K1, V0, K2, V1, ..., V(n-1). Even heads first.
+KvItem kv_item(int item, int heads) {
   if (item == 0) return {0, false};
   if (item == 2 * heads - 1) return {heads - 1, true};
-  return item % 2 == 1 ? std::pair{(item + 1) / 2, false} : std::pair{(item - 2) / 2, true};
+  return item % 2 == 1 ? KvItem{(item + 1) / 2, false} : KvItem{(item - 2) / 2, true};
 }
 
 }  // namespace
@@ -117,7 +121,9 @@ void Compiler::scale_load(int head) {
 // QK or PV of a kv head's queries on the slot(s) of an item, and the softmax behind QK.
 void Compiler::kv_compute(int item) {
   Program& p = *p_;
-  const auto [head, is_v] = kv_item(item, c_.kv_heads);
+  const KvItem kv = kv_item(item, c_.kv_heads);
+  const int head = kv.head;  // Clang 14 does not capture structured bindings
+  const bool is_v = kv.is_v;
   const auto set = static_cast<size_t>(head % 2);
   const int batches = query_group_ / batch_heads_;
   const auto batch_mode = static_cast<uint8_t>(log2_exact(batch_heads_) << 3 | (north_ ? kModeNorth : 0));
@@ -275,9 +281,11 @@ void Compiler::quantise_batch(int index) {
   if (index >= batches_) return;
   const TokenPlaces t = token(0);
   const Heads heads = batch(index);
-  quantise_k(t, heads, index == 0 ? s("from_pim") : uint8_t{0});
-  quantise_v(t, index, 0);
-  quantise_q(t, 0, heads, s("q"), index + 1 == batches_ ? s("kv") : uint8_t{0});
+  const uint8_t projected = index == 0 ? s("from_pim") : uint8_t{0};
+  const uint8_t apart = qkv_apart() ? projected : uint8_t{0};
+  quantise_k(t, heads, projected);
+  quantise_q(t, 0, heads, apart, 0, 0);
+  quantise_v(t, index, apart, s("q"), index + 1 == batches_ ? s("kv") : uint8_t{0});
 }
 
 // QK, softmax and PV of all heads; the other loads behind each instruction that frees a slot or a buffer. The
@@ -297,8 +305,8 @@ void Compiler::attention() {
   Program& p = *p_;
   const TokenPlaces t = token(0);
   attention_ahead();
-  p.comment("norm, then Q, K and V in one projection");
-  project_qkv(t, s("constants"));
+  p.comment("norm, then K, Q and V");
+  project_qkv(t, s("constants"), qkv_apart());
   quantise_batch(0);
   attention_items(true);
   p.comment("constants of the next layer (of the first, after the last)");

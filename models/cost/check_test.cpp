@@ -143,6 +143,9 @@ TEST(Check, DamagedCellsAreRefused) {
   EXPECT_THAT(refused("pim_energy.csv", std::string(kEnergy).substr(0, std::string(kEnergy).find('\n') + 1)),
               HasSubstr("no rows"));
   EXPECT_THAT(refused("pim_energy.csv", ""), HasSubstr("expected a header"));
+  // Found by fuzzing: foreign bytes in a message.
+  EXPECT_THAT(refused("edge_throughput.csv", replaced(kEdge, "391072", "3\x1b[31m")),
+              HasSubstr("found \"3?[31m\""));
 }
 
 TEST(Workloads, DamagedFilesAreRefused) {
@@ -163,6 +166,24 @@ TEST(Workloads, DamagedFilesAreRefused) {
   EXPECT_THAT(refused("\"heads\":4", "\"heads\":5"), HasSubstr("heads: expected a divisor of d_model"));
   EXPECT_THAT(refused("\"heads\":4", "\"heads\":4,\"kv_heads\":3"),
               HasSubstr("kv_heads: expected a divisor"));
+  // Found by fuzzing: products of sizes beyond 64 bits, a PIM side without columns, text that breaks the
+  // line.
+  EXPECT_THAT(refused("\"d_model\":64", "\"d_model\":2147483648"),
+              HasSubstr("d_model: expected at most 65536"));
+  EXPECT_THAT(refused("\"heads\":4", "\"heads\":4,\"head_dim\":65536"),
+              HasSubstr("head_dim: expected at most 16384"));
+  EXPECT_THAT(refused("\"d_ff\":128", "\"d_ff\":2147483648"), HasSubstr("d_ff: expected at most 65536"));
+  EXPECT_THAT(refused("\"layers\":2", "\"layers\":2147483648"), HasSubstr("layers: expected at most 1024"));
+  EXPECT_THAT(
+      refused("\"heads\":4", R"("heads":4,"published":{"d_ff":1,"pim_d_model":1})"),
+      HasSubstr("published: pim_d_model: expected at least 64, which leaves one of 1 columns, found 1"));
+  EXPECT_THAT(refused("\"heads\":4", R"("heads":4,"published":{"q_inputs":2147483648})"),
+              HasSubstr("published: q_inputs: expected at most 65536"));
+  EXPECT_THAT(refused("\"name\":\"a\"", R"("name":"a\nb")"), HasSubstr("name: expected 1 to 64 letters"));
+  EXPECT_THAT(refused("\"name\":\"a\"", R"("na\nme":"a")"), HasSubstr("unknown field \"na?me\""));
+  EXPECT_THAT(refused("\"layers\":2", "\"layers\":1e999"), HasSubstr("expected numbers that fit a double"));
+  EXPECT_THAT(refused("\"layers\":2", "\"layers\":" + std::string(100'000, '[') + std::string(100'000, ']')),
+              HasSubstr("expected JSON of at most 16 levels"));
   EXPECT_THAT(error_of([] { workload("gpt5"); }), HasSubstr("model \"gpt5\": unknown; expected one of"));
   EXPECT_THAT(error_of([&] { load_workloads(folder.file("nowhere")); }), HasSubstr("cannot be read"));
 }

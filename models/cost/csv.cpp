@@ -25,7 +25,8 @@ T parse(const CsvFile& file, const CsvRow& row, size_t column, const char* kind)
   T value{};
   const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
   if (error != std::errc{} || end != cell.data() + cell.size()) {
-    fail("{}: line {}: {}: expected {}, found \"{}\"", file.path, row.line, file.header[column], kind, cell);
+    fail("{}: line {}: {}: expected {}, found \"{}\"", file.path, row.line, printable(file.header[column]),
+         kind, printable(cell));
   }
   return value;
 }
@@ -59,7 +60,7 @@ CsvFile read_csv(const std::string& path) {
 double number_of(const CsvFile& file, const CsvRow& row, size_t column) {
   const auto value = parse<double>(file, row, column, "a number");
   if (!std::isfinite(value)) {
-    fail("{}: line {}: {}: expected a finite number", file.path, row.line, file.header[column]);
+    fail("{}: line {}: {}: expected a finite number", file.path, row.line, printable(file.header[column]));
   }
   return value;
 }

@@ -10,7 +10,7 @@ namespace {
 // DRAM bytes of one decoder layer for one step of the batch.
 double kv_bytes(const MachineParameters& m, const Workload& w, int64_t context) {
   // The K and V vectors of earlier tokens are read, the new ones are written.
-  return as_double(m.batch * 2 * w.kv_width() * context) * as_double(m.kv_bits) / 8;
+  return as_double(m.batch) * as_double(2 * w.kv_width() * context) * as_double(m.kv_bits) / 8;
 }
 
 double weight_bytes(const MachineParameters& m, const Workload& w) {
@@ -120,14 +120,14 @@ Result array_alone(const MachineParameters& m, const Workload& workload, int64_t
                    const Accounting& accounting) {
   const Workload w = counted(workload, accounting);
   const LayerCycles cycles = layer_cycles(m, workload, context, accounting);
-  const auto phase = [&](int64_t n, double bytes) {
-    return Phase{.seconds = as_double(n) * m.array.cycle_ns * kSecondsPerNs,
-                 .joules = as_double(n) * nj_per_cycle(m.array) * kJoulesPerNj,
+  const auto phase = [&](double n, double bytes) {
+    return Phase{.seconds = n * m.array.cycle_ns * kSecondsPerNs,
+                 .joules = n * nj_per_cycle(m.array) * kJoulesPerNj,
                  .dram_bytes = bytes};
   };
-  return sequential(m, w, context, phase(cycles.projections, weight_bytes(m, w)),
-                    phase(m.batch * cycles.attention, kv_bytes(m, w, context)), accounting,
-                    !accounting.no_dram_time);
+  return sequential(m, w, context, phase(as_double(cycles.projections), weight_bytes(m, w)),
+                    phase(as_double(m.batch) * as_double(cycles.attention), kv_bytes(m, w, context)),
+                    accounting, !accounting.no_dram_time);
 }
 
 Result busy_array(const MachineParameters& m, const Workload& workload, int64_t context,

@@ -253,6 +253,9 @@ PimBank pim_bank(const PimParameters& p, const std::vector<FcLayer>& layers, con
   PimBank bank;
   bank.tiles = dummy ? 1 : 0;
   for (const int64_t n : tiles) bank.tiles += n;
+  constexpr int64_t kMostTiles = 1 << 20;  // each has a place
+  if (bank.tiles > kMostTiles)
+    fail("a decoder layer takes {} tiles, expected at most {}", bank.tiles, kMostTiles);
   if (p.grid_side > 0 && bank.tiles > p.grid_side * p.grid_side) {
     fail("a decoder layer takes {} tiles, but the grid of {} x {} has {}", bank.tiles, p.grid_side,
          p.grid_side, p.grid_side * p.grid_side);

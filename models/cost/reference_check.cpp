@@ -198,7 +198,7 @@ std::vector<size_t> match_columns(const CsvFile& file, const Table& table) {
   }
   for (const auto& name : file.header) {
     if (std::find(expected.begin(), expected.end(), name) == expected.end()) {
-      fail("{}: unknown column \"{}\"", file.path, name);
+      fail("{}: unknown column \"{}\"", file.path, printable(name));
     }
   }
   return places;

@@ -47,11 +47,11 @@ void read_arrays(const std::string& where, const nlohmann::json& axes, std::vect
     } else if (value.size() == 2) {
       result.push_back({size_of(field, value[0]), size_of(field, value[1])});
     } else {
-      fail("{}: expected n or [rows, columns], found {}", field, value.dump());
+      fail("{}: expected n or [rows, columns], found {}", field, printable(value.dump()));
     }
     constexpr int64_t kLargestSide = 4096;
     if (std::max(result.back().rows, result.back().columns) > kLargestSide) {
-      fail("{}: expected sides of 1 to {}, found {}", field, kLargestSide, value.dump());
+      fail("{}: expected sides of 1 to {}, found {}", field, kLargestSide, printable(value.dump()));
     }
   }
 }
@@ -62,7 +62,7 @@ void read_bandwidths(const std::string& where, const nlohmann::json& axes, std::
   result.clear();
   for (const auto& value : values) {
     if (!value.is_number() || !(value.get<double>() > 0)) {
-      fail("{}: gb_per_s: expected a number above 0, found {}", where, value.dump());
+      fail("{}: gb_per_s: expected a number above 0, found {}", where, printable(value.dump()));
     }
     result.push_back(value.get<double>());
   }
@@ -74,7 +74,7 @@ void read_designs(const std::string& where, const nlohmann::json& axes, std::vec
   result.clear();
   for (const auto& value : values) {
     if (value != "hybrid" && value != "array" && value != "busy-array") {
-      fail("{}: design: expected hybrid, array or busy-array, found {}", where, value.dump());
+      fail("{}: design: expected hybrid, array or busy-array, found {}", where, printable(value.dump()));
     }
     result.push_back(value.get<std::string>());
   }
@@ -116,12 +116,13 @@ SweepSpec load_sweep(const std::string& path, const std::vector<Workload>& workl
   } else if (spec.accounting_name == "as-published") {
     spec.accounting = as_published();
   } else {
-    fail("{}: accounting: expected corrected or as-published, found \"{}\"", path, spec.accounting_name);
+    fail("{}: accounting: expected corrected or as-published, found \"{}\"", path,
+         printable(spec.accounting_name));
   }
   const auto& axes = json["axes"];
   const std::string where = path + ": axes";
   for (const auto& name : axis(where, axes, "model")) {
-    if (!name.is_string()) fail("{}: model: expected a name, found {}", where, name.dump());
+    if (!name.is_string()) fail("{}: model: expected a name, found {}", where, printable(name.dump()));
     spec.models.push_back(find_workload(workloads, name.get<std::string>()));
   }
   if (spec.models.empty()) fail("{}: model: expected a list of values", where);

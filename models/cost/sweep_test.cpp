@@ -149,6 +149,48 @@ TEST(Sweep, DamagedSpecificationsAreRefused) {
   EXPECT_THAT(refused(with(R"(, "design": ["gpu"])")), HasSubstr("design: expected hybrid"));
   EXPECT_THAT(refused(R"({"accounting": "corrected", "axes": {"model": ["gpt5"]}})"),
               HasSubstr("\"gpt5\": unknown"));
+  // Found by fuzzing.
+  EXPECT_THAT(refused(with(R"(, "gb_per_s": [1e999])")), HasSubstr("expected numbers that fit a double"));
+  EXPECT_THAT(refused(R"({"accounting": "a\u0007b", "axes": {}})"), HasSubstr("found \"a?b\""));
+  EXPECT_LT(refused(with(", \"array\": [[" + std::string(5000, '1') + "]]")).size(), 1000U);
+}
+
+// Found by fuzzing: 600 million tiles, each with a place of its own.
+TEST(Sweep, CrossbarsTooSmallAreRefused) {
+  const TemporaryFolder folder;
+  const SweepSpec spec = load_sweep(
+      folder.write("spec.json",
+                   R"({"accounting": "corrected", "axes": {"model": ["opt-30b"], "crossbar": [1]}})"),
+      all_workloads());
+  EXPECT_THAT(error_of([&] { Sweep(spec).row(0); }), HasSubstr("tiles, expected at most 1048576"));
+}
+
+// Found by fuzzing: bytes and cycles of a batch beyond 64 bits.
+TEST(Sweep, TheLargestValuesStayWithinRange) {
+  const TemporaryFolder folder;
+  const Workload largest{.name = "largest",
+                         .title = "",
+                         .d_model = kLargestWidth,
+                         .heads = kLargestWidth,
+                         .kv_heads = kLargestWidth,
+                         .head_dim = 1,
+                         .d_ff = kLargestWidth,
+                         .ffn_matrices = 3,
+                         .layers = kMostLayers,
+                         .vocab_size = 1,
+                         .published = {}};
+  const SweepSpec spec = load_sweep(
+      folder.write("spec.json",
+                   R"({"accounting": "corrected", "axes": {"model": ["largest"], "crossbar": [2048],
+                   "array": [1, 4096], "kv_bits": [32], "batch": [65536], "context": [1073741824],
+                   "design": ["hybrid", "array", "busy-array"]}})"),
+      {largest});
+  Sweep sweep(spec);
+  for (int64_t point = 0; point < point_count(spec); ++point) {
+    const SweepRow row = sweep.row(point);
+    EXPECT_GT(row.tokens_per_s, 0) << to_csv(row);
+    EXPECT_GT(row.tokens_per_j, 0) << to_csv(row);
+  }
 }
 
 TEST(Sweep, ShippedExampleLoads) {

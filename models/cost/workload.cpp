@@ -9,6 +9,42 @@
 namespace pimllm::cost {
 namespace {
 
+void check_at_most(const std::string& where, const char* field, int64_t value, int64_t largest) {
+  if (value > largest) fail("{}: {}: expected at most {}, found {}", where, field, largest, value);
+}
+
+void check_sizes(const std::string& path, const Workload& w) {
+  constexpr std::string_view kNameCharacters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  constexpr size_t kLongestName = 64;
+  if (w.name.empty() || w.name.size() > kLongestName ||
+      w.name.find_first_not_of(kNameCharacters) != std::string::npos) {
+    fail("{}: name: expected 1 to {} letters, digits, dots, dashes and underscores, found \"{}\"", path,
+         kLongestName, printable(w.name));
+  }
+  check_at_most(path, "d_model", w.d_model, kLargestWidth);
+  check_at_most(path, "heads", w.heads, kLargestWidth);
+  check_at_most(path, "head_dim", w.head_dim, kLargestWidth / w.heads);
+  check_at_most(path, "d_ff", w.d_ff, kLargestWidth);
+  check_at_most(path, "layers", w.layers, kMostLayers);
+}
+
+void check_published(const std::string& path, const Workload& w) {
+  const PublishedDimensions& p = *w.published;
+  const std::string where = path + ": published";
+  check_at_most(where, "q_inputs", p.q_inputs.value_or(1), kLargestWidth);
+  check_at_most(where, "d_ff", p.d_ff.value_or(1), kLargestWidth);
+  check_at_most(where, "ffn_matrices", p.ffn_matrices.value_or(2), 3);
+  const int64_t d = p.pim_d_model.value_or(w.d_model);
+  check_at_most(where, "pim_d_model", d, kLargestWidth);
+  // The widths beside it are scaled along.
+  const int64_t narrowest = std::min({w.kv_width(), w.d_ff, p.d_ff.value_or(w.d_ff)});
+  if (narrowest * d < w.d_model) {
+    fail("{}: pim_d_model: expected at least {}, which leaves one of {} columns, found {}", where,
+         (w.d_model + narrowest - 1) / narrowest, narrowest, d);
+  }
+}
+
 PublishedDimensions published_of(const JsonFields& fields) {
   fields.allow({"q_inputs", "d_ff", "ffn_matrices", "pim_d_model"});
   return {.q_inputs = fields.optional_size("q_inputs"),
@@ -41,13 +77,17 @@ Workload load_workload(const std::string& path) {
   } else {
     fail("{}: heads: expected a divisor of d_model {}, found {}", path, w.d_model, w.heads);
   }
+  check_sizes(path, w);
   if (w.heads % w.kv_heads != 0) {
     fail("{}: kv_heads: expected a divisor of heads {}, found {}", path, w.heads, w.kv_heads);
   }
   if (w.ffn_matrices != 2 && w.ffn_matrices != 3) {
     fail("{}: ffn_matrices: expected 2, or 3 with a gate, found {}", path, w.ffn_matrices);
   }
-  if (json.contains("published")) w.published = published_of(fields.object("published"));
+  if (json.contains("published")) {
+    w.published = published_of(fields.object("published"));
+    check_published(path, w);
+  }
   return w;
 }
 
@@ -79,7 +119,7 @@ const Workload& find_workload(const std::vector<Workload>& workloads, const std:
     if (workload.name == name) return workload;
     known += (known.empty() ? "" : ", ") + workload.name;
   }
-  fail("model \"{}\": unknown; expected one of {}", name, known);
+  fail("model \"{}\": unknown; expected one of {}", printable(name), known);
 }
 
 std::string default_workload_folder() { return PIMLLM_WORKLOAD_FOLDER; }

@@ -17,6 +17,10 @@ struct PublishedDimensions {
   std::optional<int64_t> pim_d_model;   // model width on the PIM side, where it differs from the array's
 };
 
+// Beyond every model there is; products of sizes stay far within 64 bits.
+constexpr int64_t kLargestWidth = 1 << 16;  // of a row or column of any matrix
+constexpr int64_t kMostLayers = 1024;
+
 struct Workload {
   std::string name;   // "opt-6.7b", unique
   std::string title;  // "OPT 6.7B"
@@ -35,7 +39,8 @@ struct Workload {
 };
 
 // Reads one file. Throws Error naming file and field: not JSON, a field missing, unknown, not an integer,
-// below 1, kv_heads that do not divide heads. kv_heads defaults to heads, head_dim to d_model / heads.
+// below 1 or too large, kv_heads that do not divide heads, a name that is not a word of letters, digits and
+// ".-_". kv_heads defaults to heads, head_dim to d_model / heads.
 Workload load_workload(const std::string& path);
 
 // All *.json of a folder, smallest model first. Throws Error if there is none, or two of one name.

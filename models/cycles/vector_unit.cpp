@@ -41,6 +41,7 @@ constexpr uint64_t kOutEref = 1;       // OutEref
 constexpr uint64_t kActProgram = 3;    // ActSquare, ActShift, OutWrite
 constexpr uint64_t kActGated = 2;      // ActGate, ActGateShift
 constexpr uint64_t kSlots = 4;         // heads in work at once
+constexpr size_t kBuffer = 3;          // chunks in the output buffer
 
 enum class Need { kNone, kInit, kPrevious, kSlot };
 enum class Kind { kNone, kShift, kQuant, kMean, kVar };
@@ -244,10 +245,8 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
   uint64_t start = 0;
   bool first = true;
   uint64_t init_done = 0;
-  uint64_t written = 0;         // last write granted
-  uint64_t written_before = 0;  // the one before: the buffer holds two chunks
-  uint64_t last_push = 0;
-  bool pair = false;  // the last two results came in a row
+  std::array<uint64_t, kBuffer>
+      written{};  // last writes of the chunks in the output buffer, the latest first
   Issue issue;
   for (;;) {
     const uint64_t heads = std::min(heads_left, kSlots);
@@ -287,25 +286,15 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
         }
         batch_first = false;
         const auto push = [&] {
-          if (!pass.out) return;
-          if (!key) {
-            // Room is decided without a look at grants: after two results in a row the pipeline stands for a
-            // cycle.
-            const uint64_t pushed = issue.fired + pass.end;
-            const bool next = pushed == last_push + 1;
-            if (next && pair) ++issue.fired;
-            pair = next && !pair;
-            last_push = issue.fired + pass.end;
-            return;
-          }
-          // Rows of the K tile, one a cycle; the pipeline stands while both buffers are full.
+          if (!pass.out || !key) return;
+          // Rows of the K tile, one a cycle; the pipeline stands while the buffer is full.
           uint64_t pushed = issue.fired + pass.end;
-          if (pushed <= written_before) {
-            issue.fired += written_before + 1 - pushed;
-            pushed = written_before + 1;
+          if (pushed <= written.back()) {
+            issue.fired += written.back() + 1 - pushed;
+            pushed = written.back() + 1;
           }
-          written_before = written;
-          written = std::max(written, pushed) + key_writes;
+          std::rotate(written.begin(), written.end() - 1, written.end());
+          written[0] = std::max(written[1], pushed) + key_writes;
         };
         push();
         if (key && pass.out) {
@@ -321,12 +310,6 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
             push();
             const uint64_t rest = head_chunks - 3;
             issue.fired += rest * period;
-            if (pass.out && period == 1) {
-              const uint64_t stalls = (rest + (pair ? 1 : 0)) / 2;
-              issue.fired += stalls;
-              pair = rest == 0 ? pair : (rest + (pair ? 1 : 0)) % 2 == 1;
-              last_push = issue.fired + pass.end;
-            }
             issue.waited = false;
           }
         }
@@ -358,7 +341,7 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
     if (act) scalar += kActProgram + (gated ? kActGated : 0);
     uint64_t end = std::max(scalar, pipe_end + 1 + (argmax ? kTree - 1 : 0));
     if (last_batch) {
-      const uint64_t out = key ? written + 1 : pipe_end + kWritten;
+      const uint64_t out = key ? written[0] + 1 : pipe_end + kWritten;
       return std::max(end, out);
     }
     start = end;

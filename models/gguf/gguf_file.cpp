@@ -57,14 +57,6 @@ uint64_t kind_bytes(GgufKind kind) {
   }
 }
 
-// Text for messages: hostile bytes must not reach a terminal.
-std::string printable(const std::string& text) {
-  constexpr size_t kShown = 80;
-  std::string out;
-  for (const char c : text.substr(0, kShown)) out += c >= ' ' && c <= '~' ? c : '?';
-  return text.size() > kShown ? out + "..." : out;
-}
-
 struct Descriptor {
   explicit Descriptor(int number) : fd(number) {}
   Descriptor(const Descriptor&) = delete;
@@ -353,6 +345,10 @@ GgufFile::GgufFile(const std::string& path) : path_(path) {
     fail("{}: file: expected {} bytes to map, found: {}", path, size, std::strerror(errno));
   mapping_ = std::shared_ptr<const void>(memory, [memory, size](const void*) { munmap(memory, size); });
   Parser(*this, {static_cast<const uint8_t*>(memory), size}).parse();
+}
+
+GgufFile::GgufFile(std::string name, std::span<const uint8_t> bytes) : path_(std::move(name)) {
+  Parser(*this, bytes).parse();
 }
 
 const GgufTensor* GgufFile::find_tensor(const std::string& name) const {

@@ -58,6 +58,8 @@ class GgufFile {
  public:
   // Throws Error.
   explicit GgufFile(const std::string& path);
+  // A file's bytes, which must outlive it; `name` stands for the path.
+  GgufFile(std::string name, std::span<const uint8_t> bytes);
 
   const std::string& path() const { return path_; }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "golden/error.hpp"
-#include "models/gguf/gguf_file.hpp"
 #include "models/gguf/model_layout.hpp"
 
 namespace pimllm {
@@ -20,7 +19,7 @@ bool is_float_type(GgufType type) {
 
 class ModelReader {
  public:
-  explicit ModelReader(const std::string& path) : file_(path), path_(path) {}
+  explicit ModelReader(const GgufFile& file) : file_(file), path_(file.path()) {}
 
   ModelWeights read() {
     ModelWeights model;
@@ -37,7 +36,7 @@ class ModelReader {
         fail(
             "{}: tensor {}: expected only tensors of architecture {}, found this one, which it has no use "
             "for",
-            path_, shown(tensor.name), c.architecture);
+            path_, printable(tensor.name), c.architecture);
       }
     }
     check_model(model, path_);
@@ -47,20 +46,14 @@ class ModelReader {
  private:
   static uint64_t size(int n) { return static_cast<uint64_t>(n); }
 
-  static std::string shown(const std::string& name) {
-    std::string out = name;
-    std::replace_if(
-        out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    return out;
-  }
-
   ModelConfig read_config() {
     ModelConfig c;
     const auto name = file_.find_text("general.architecture");
     if (!name) fail("{}: general.architecture: expected {}, found no such key", path_, architecture_names());
     const auto architecture = find_architecture(*name);
     if (!architecture) {
-      fail("{}: general.architecture: expected {}, found '{}'", path_, architecture_names(), shown(*name));
+      fail("{}: general.architecture: expected {}, found '{}'", path_, architecture_names(),
+           printable(*name));
     }
     c.architecture = *name;
     c.name = file_.find_text("general.name").value_or("");
@@ -84,7 +77,7 @@ class ModelReader {
       c.rope_theta = file_.find_real(key("rope.freq_base")).value_or(c.rope_theta);
       const std::string scaling = file_.find_text(key("rope.scaling.type")).value_or("none");
       if (scaling != "none") {
-        fail("{}: {}: expected none, found '{}'", path_, key("rope.scaling.type"), shown(scaling));
+        fail("{}: {}: expected none, found '{}'", path_, key("rope.scaling.type"), printable(scaling));
       }
     }
     c.activation = architecture->activation;
@@ -93,7 +86,7 @@ class ModelReader {
       if (!text) continue;
       const auto activation = find_activation(*text);
       if (!activation) {
-        fail("{}: {}: expected relu, relu2, silu or gelu, found '{}'", path_, hidden, shown(*text));
+        fail("{}: {}: expected relu, relu2, silu or gelu, found '{}'", path_, hidden, printable(*text));
       }
       c.activation = *activation;
     }
@@ -306,17 +299,20 @@ class ModelReader {
     }
   }
 
-  GgufFile file_;
+  const GgufFile& file_;
   std::string path_;
   std::set<std::string> used_;
 };
 
 }  // namespace
 
-ModelWeights load_model(const std::string& path) { return ModelReader(path).read(); }
+ModelWeights load_model(const std::string& path) { return load_model(GgufFile(path)); }
 
-TokenizerData load_tokenizer_data(const std::string& path) {
-  const GgufFile file(path);
+ModelWeights load_model(const GgufFile& file) { return ModelReader(file).read(); }
+
+TokenizerData load_tokenizer_data(const std::string& path) { return load_tokenizer_data(GgufFile(path)); }
+
+TokenizerData load_tokenizer_data(const GgufFile& file) {
   TokenizerData data;
   data.tokens = file.find_texts("tokenizer.ggml.tokens").value_or(std::vector<std::string>{});
   data.merges = file.find_texts("tokenizer.ggml.merges").value_or(std::vector<std::string>{});

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "golden/model.hpp"
+#include "models/gguf/gguf_file.hpp"
 #include "models/gguf/tokenizer_data.hpp"
 
 namespace pimllm {
@@ -17,9 +18,11 @@ enum class TernaryType { kAuto, kTq1_0, kTq2_0, kQ2_0, kI2_S, kF16, kF32 };
 // if every matrix is exactly ternary times one scale. Embeddings and norms may be F32, F16, BF16 or Q8_0.
 // Throws Error for anything damaged, inconsistent, not finite or not supported.
 ModelWeights load_model(const std::string& path);
+ModelWeights load_model(const GgufFile& file);
 
 // Reads tokenizer.ggml.{model, pre, tokens, merges}; tokens is empty when the file has no tokenizer.
 TokenizerData load_tokenizer_data(const std::string& path);
+TokenizerData load_tokenizer_data(const GgufFile& file);
 
 // Writes the model atomically (temporary name, then rename). Projections as `type` with block scales of 1 and
 // an F32 tensor `<projection>.scale`; kAuto is TQ2_0, or I2_S where rows are not multiples of 256, or F32

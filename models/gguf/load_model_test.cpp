@@ -150,6 +150,19 @@ TEST(LoadModel, AutoPicksATypeThatFitsTheRows) {
                   "expected rows of a multiple of 256 elements for TQ2_0, found 32");
 }
 
+// The fuzzer starts from these: they must stay what the reader accepts.
+TEST(LoadModel, FuzzSeedsLoad) {
+  int models = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(PIMLLM_FUZZ_SEEDS)) {
+    const GgufFile file(entry.path().string());
+    EXPECT_FALSE(file.tensors().empty()) << entry.path();
+    if (entry.path().filename() == "container.gguf") continue;
+    EXPECT_EQ(load_model(file).config.layers, 1) << entry.path();
+    ++models;
+  }
+  EXPECT_EQ(models, 6);
+}
+
 TEST(LoadModel, SavingRefusesWhatItCouldNotLoad) {
   const auto refused = [](const std::function<void(ModelWeights&)>& damage) {
     ModelWeights model = make_random_model(small_bitnet_config(), 1);

@@ -111,17 +111,17 @@ std::vector<std::string_view> pre_tokenize(std::string_view text) {
 
 Tokenizer::Tokenizer(TokenizerData data) : data_(std::move(data)), byte_ids_(kBytes, -1) {
   if (data_.model != "gpt2") {
-    fail("tokenizer: tokenizer.ggml.model: expected gpt2, found '{}'", data_.model);
+    fail("tokenizer: tokenizer.ggml.model: expected gpt2, found '{}'", printable(data_.model));
   }
   if (!data_.pre.empty() && data_.pre != "gpt-2") {
-    fail("tokenizer: tokenizer.ggml.pre: expected gpt-2, found '{}'", data_.pre);
+    fail("tokenizer: tokenizer.ggml.pre: expected gpt-2, found '{}'", printable(data_.pre));
   }
   std::unordered_map<std::string, int32_t> ids;
   for (size_t id = 0; id < data_.tokens.size(); ++id) {
     const std::string& token = data_.tokens[id];
     if (token.empty()) fail("tokenizer: token {}: expected text, found none", id);
     if (!ids.emplace(token, static_cast<int32_t>(id)).second) {
-      fail("tokenizer: token {}: expected a new token, found '{}' a second time", id, token);
+      fail("tokenizer: token {}: expected a new token, found '{}' a second time", id, printable(token));
     }
     std::string bytes;
     if (!from_alphabet(token, bytes)) {
@@ -135,7 +135,8 @@ Tokenizer::Tokenizer(TokenizerData data) : data_(std::move(data)), byte_ids_(kBy
     const std::string& merge = data_.merges[rank];
     const size_t blank = merge.find(' ');
     if (blank == std::string::npos) {
-      fail("tokenizer: merge {}: expected two tokens with a blank between them, found '{}'", rank, merge);
+      fail("tokenizer: merge {}: expected two tokens with a blank between them, found '{}'", rank,
+           printable(merge));
     }
     const std::string left = merge.substr(0, blank);
     const std::string right = merge.substr(blank + 1);
@@ -143,7 +144,7 @@ Tokenizer::Tokenizer(TokenizerData data) : data_(std::move(data)), byte_ids_(kBy
     const auto right_id = ids.find(right);
     const auto result_id = ids.find(left + right);
     if (left_id == ids.end() || right_id == ids.end() || result_id == ids.end()) {
-      fail("tokenizer: merge {}: expected tokens that join to a token, found '{}'", rank, merge);
+      fail("tokenizer: merge {}: expected tokens that join to a token, found '{}'", rank, printable(merge));
     }
     // The first of two equal merges has the lower rank and stays.
     merges_.emplace(pair_key(left_id->second, right_id->second),

@@ -146,6 +146,12 @@ TEST(Tokenizer, BadDataIsRefused) {
   expect_contains(refused([](auto& d) { d.pre = "llama-bpe"; }), "tokenizer.ggml.pre: expected gpt-2");
   expect_contains(refused([](auto& d) { d.tokens[5] = d.tokens[6]; }), "a second time");
   expect_contains(refused([](auto& d) { d.tokens[5] = ""; }), "token 5: expected text");
+  // Found by fuzzing: foreign bytes in a message.
+  expect_contains(refused([](auto& d) { d.model = "gp\x1b[31m"; }), "found 'gp?[31m'");
+  expect_contains(refused([](auto& d) { d.pre = "gpt\n2"; }), "found 'gpt?2'");
+  expect_contains(refused([](auto& d) { d.tokens[5] = d.tokens[6] = "\x07"; }), "found '?' a second time");
+  expect_contains(refused([](auto& d) { d.merges = {std::string(5000, '\n')}; }), "????...'");
+  expect_contains(refused([](auto& d) { d.merges = {"a \n"}; }), "found 'a ?'");
   expect_contains(refused([](auto& d) { d.merges = {"ab"}; }), "merge 0: expected two tokens with a blank");
   expect_contains(refused([](auto& d) { d.merges = {"a b"}; }),
                   "merge 0: expected tokens that join to a token");

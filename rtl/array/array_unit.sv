@@ -582,5 +582,10 @@ module array_unit
   `ASSERT(RingNotOverfull, wr_ptr_q - dr_ptr_q <= ring_ptr_t'(RingDepth))
   `ASSERT(OneTokenAtATime, !sweep_end || !token_q)
   `ASSERT(SlotsFreeWhenIdle, busy_o || seq_valid || ld_valid || loader_idle)
+  `COVER(Frozen, freeze)
+  `COVER(FeedSwitches, seq_valid && hold_switch)
+  `COVER(NoOperand, hold_operand)
+  `COVER(NoRoom, seq_valid && hold_output)
+  `COVER(AllInWork, wr_ptr_q - dr_ptr_q == ring_ptr_t'(RingDepth))
 
 endmodule

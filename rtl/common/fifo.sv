@@ -52,5 +52,7 @@ module fifo #(
   `ASSERT_INIT(DepthPositive, Depth > 0)
   `ASSERT(CountInRange, count_q <= CountWidth'(Depth))
   `ASSERT(NoPushWhenFull, !push || count_q != CountWidth'(Depth))
+  `COVER(Full, !ready_o)
+  `COVER(PushAndPop, push && pop)
 
 endmodule

@@ -18,7 +18,9 @@ module ram_1r1w #(
     input  logic [Bytes-1:0]     wr_be_i
 );
 
+  // verilator coverage_off
   (* no_rw_check *) logic [Width-1:0] mem[Depth];
+  // verilator coverage_on
 
 `ifdef VERILATOR
   // The same RAM for the simulator: bytes go into the array in place, after the read has sampled it. Delayed assignments

@@ -537,5 +537,7 @@ module dma_unit
   `ASSERT(OneReader, $onehot0(act_rd_pick) && $onehot0(scr_rd_pick) && $onehot0(kvs_rd_pick) && $onehot0
           (dkv_rd_pick))
   `ASSERT(OneScrGrant, !scr_wr_req_o || $countones(scr_wr_be_o) == int'(ChannelBytes))
+  `COVER(TableFull, !table_free)
+  `COVER(LoadAndStore, !(&load_idle) && !(&store_idle))
 
 endmodule

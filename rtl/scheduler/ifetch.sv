@@ -255,5 +255,7 @@ module ifetch
   `ASSERT(StartsIdle, !(run_i && !$past(run_i)) || idle_o)
   `ASSERT(InstrStable, !($past(rst_ni) && $past(pc_valid_q) && $past(run_i) && run_i && !$past(instr_ready_i)
           && !$past(redirect_valid_i)) || (pc_valid_q && $stable(pc_q)))
+  `COVER(LinePending, run_i && !hit && pending_q[index])
+  `COVER(RequestWaits, ar_valid_q && !m_axi_fetch_arready_i)
 
 endmodule

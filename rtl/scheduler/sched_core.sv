@@ -283,5 +283,9 @@ module sched_core
   `ASSERT(GrantWanted, !take_gnt_i || take_req_o)
   `ASSERT(NoIssueWithoutInstruction, !issue_o || instr_valid_i)
   `ASSERT(OneStallReason, !(queue_stall_o && token_stall_o))
+  `COVER(QueueFull, queue_stall_o)
+  `COVER(TokenMissing, token_stall_o)
+  `COVER(LoopSkipped, issue_o && skips_loop)
+  `COVER(LoopsFull, loop_full)
 
 endmodule

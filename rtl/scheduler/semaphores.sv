@@ -88,5 +88,9 @@ module semaphores
   `ASSERT(OneGrant, $onehot0(take_gnt_o))
   `ASSERT(GrantAsked, (take_gnt_o & ~take_req_i) == '0)
   `ASSERT(NoneIsNeverTaken, !granted || take0 != '0 || take1 != '0)
+  `COVER(SeveralAsk, $countones(take_req_i) > 1)
+  `COVER(TakenAsGiven, granted && give_valid_i != '0)
+  `COVER(SameTwice, granted && take0 == take1)
+  `COVER(Overflow, overflow_o != '0)
 
 endmodule

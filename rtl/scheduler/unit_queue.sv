@@ -114,5 +114,8 @@ module unit_queue
   `ASSERT(DoneExpected, !done_i || flying || accept || clear_i)
   `ASSERT(GrantWanted, !take_gnt_i || take_req_o)
   `ASSERT(WaitedBeforeShown, !cmd_valid_o || !needs_wait || has_waited_q)
+  `COVER(DoneAsTaken, at_once && accept)
+  `COVER(HeldBack, head_valid && hold_i)
+  `COVER(NoRoom, head_valid && !room)
 
 endmodule

@@ -120,6 +120,8 @@ module space_ram #(
 
   `ASSERT(FirstReaderServed, rd_gnt_o[0] == rd_req_i[0])
   `ASSERT(FirstWriterServed, wr_gnt_o[0] == wr_req_i[0])
+  `COVER(ReadRefused, (rd_req_i & ~rd_gnt_o) != '0)
+  `COVER(WriteRefused, (wr_req_i & ~wr_gnt_o) != '0)
 
   // Powers of two make every address of a port an address of the space.
   `ASSERT_INIT(PowersOfTwo, Words == 1 << AddrWidth && Banks == 1 << $clog2(Banks) && Words > Banks)

@@ -646,5 +646,9 @@ module softmax_unit
   `ASSERT_STABLE(ScrWriteHeld, scr_wr_req_o, scr_wr_gnt_i, {scr_wr_addr_o, scr_wr_be_o})
   `ASSERT(ErrOrDone, !(err_o && start))
   `ASSERT(NoPassWithoutScores, !start || nxt_tiles_q != '0 || nxt_count_q == '0)
+  `COVER(RecordInUse, need_q != '0 && head_hold)
+  `COVER(NextReady, nxt_ready && running)
+  `COVER(BufferFull, held_q == 2'd2)
+  `COVER(RequestKept, kvs_kept_q)
 
 endmodule

@@ -1,8 +1,8 @@
 // Takes finished chunks and writes them: int32 or bytes to ACT, bytes to SCR, columns and rows of the open KV tile.
 //
 // Chunks come in the order of the vector, so the position is counted here. A chunk takes one write, a K chunk
-// VecLanes / GroupBanks (one a row of the tile). A buffer of two chunks; room_next_o says, without a look at the
-// grants, that one more fits in the next cycle.
+// VecLanes / GroupBanks (one a row of the tile). A buffer of three chunks; room_next_o says, without a look at the
+// grants, that one more fits in the next cycle: with two, a chunk a cycle would not.
 `include "assert.svh"
 
 module vector_output
@@ -63,12 +63,12 @@ module vector_output
   localparam int unsigned ScrCopies = ScrBytes / VecLanes;
   localparam int unsigned KvCopies = ChannelBytes / VecLanes;
   localparam int unsigned AddrWidth = 24;  // byte addresses
+  localparam int unsigned Depth = 3;  // chunks in the buffer
+  localparam logic [1:0] LastEntry = 2'(Depth - 1);
 
   logic valid, gnt, last_write, pop;
   logic [1:0] used_q;
-  logic in_q, out_q;  // entry written, read next
-  logic [31:0] word0_q[VecLanes];
-  logic [31:0] word1_q[VecLanes];
+  logic [1:0] in_q, out_q;  // entry written, read next
   logic [31:0] word[VecLanes];
   logic [8*VecLanes-1:0] bytes;
   logic [15:0] chunk_q;
@@ -84,18 +84,18 @@ module vector_output
   assign last_write = dest_i != DestKey || row_q == KeyRowWidth'(KeyRows - 1);
   assign pop = gnt && last_write;
   assign busy_o = valid;
-  assign room_next_o = used_q == '0 || (used_q == 2'd1 && !push_i);
+  assign room_next_o = 32'(used_q) + 32'(push_i) < Depth;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       used_q <= '0;
-      in_q <= 1'b0;
-      out_q <= 1'b0;
+      in_q <= '0;
+      out_q <= '0;
       row_q <= '0;
     end else begin
       used_q <= used_q + 2'(push_i) - 2'(pop);
-      if (push_i) in_q <= !in_q;
-      if (pop) out_q <= !out_q;
+      if (push_i) in_q <= in_q == LastEntry ? '0 : in_q + 2'd1;
+      if (pop) out_q <= out_q == LastEntry ? '0 : out_q + 2'd1;
       if (gnt) row_q <= last_write ? '0 : row_q + 1'b1;
     end
   end
@@ -106,11 +106,13 @@ module vector_output
   end
 
   for (genvar i = 0; i < VecLanes; i++) begin : gen_data
+    logic [Depth-1:0][31:0] word_q;
     always_ff @(posedge clk_i) begin
-      if (push_i && !in_q) word0_q[i] <= data_i[i];
-      if (push_i && in_q) word1_q[i] <= data_i[i];
+      for (int unsigned e = 0; e < Depth; e++) begin
+        if (push_i && in_q == 2'(e)) word_q[e] <= data_i[i];
+      end
     end
-    assign word[i] = out_q ? word1_q[i] : word0_q[i];
+    assign word[i] = word_q[out_q];
     assign bytes[8*i+:8] = word[i][7:0];
   end
 
@@ -178,7 +180,7 @@ module vector_output
   `ASSERT_INIT(LanesFitScr, VecLanes <= 2 * ArrayCols)
   `ASSERT_INIT(LanesFitBeat, VecLanes <= ChannelBytes)
   `ASSERT_INIT(LanesFillRows, VecLanes >= GroupBanks)
-  `ASSERT(PushWhenFree, !push_i || used_q != 2'd2)
+  `ASSERT(PushWhenFree, !push_i || 32'(used_q) != Depth)
   `ASSERT_STABLE(ActStable, act_wr_req_o, act_wr_gnt_i, act_wr_addr_o)
   `ASSERT_STABLE(ScrStable, scr_wr_req_o, scr_wr_gnt_i, scr_wr_addr_o)
   `ASSERT_STABLE(KvStable, kva_req_o, kva_gnt_i, {kva_group_o, kva_addr_o, kva_be_o})

@@ -637,5 +637,8 @@ module vector_unit
   `ASSERT(DoneIsPulse, !done_o || run_q)
   `ASSERT(IdleMeansQuiet, run_q || (!pipe_busy && !issue_busy && !scalar_busy && !out_busy))
   `ASSERT(ErrNotDone, !err_o || !done_o)
+  `COVER(Stalled, !en_q)
+  `COVER(SeveralBatches, batch_done && !last_batch)
+  `COVER(BackToBack, take && done)
 
 endmodule

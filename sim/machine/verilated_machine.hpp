@@ -19,6 +19,7 @@
 #include "sim/machine/machine.hpp"
 #include "sim/machine/packing.hpp"
 #include "tb/common/axi_memory.hpp"
+#include "tb/common/coverage.hpp"
 #include "tb/common/signal.hpp"
 
 namespace pimllm::sim {
@@ -55,6 +56,7 @@ class VerilatedMachine : public Machine {
     // gone.
     Verilated::threadContextp(context_.get());
     dut_->final();
+    tb::collect_coverage(*context_);
 #if VM_TRACE_FST
     if (trace_) trace_->close();
 #endif

@@ -7,6 +7,7 @@
 #include "Varray_addr_gen.h"
 #include "Varray_mac.h"
 #include "Varray_mac_gates.h"
+#include "tb/common/coverage.hpp"
 #include "tb/common/seed.hpp"
 
 namespace pimllm::tb {
@@ -49,6 +50,7 @@ TYPED_TEST(MacTest, AllProducts) {
   dut.active_i = 0;
   clock(dut);
   EXPECT_EQ(dut.acc_o, 0u);
+  collect_coverage(context);
 }
 
 TEST(BankAddrGen, BaseAndStrides) {
@@ -72,6 +74,7 @@ TEST(BankAddrGen, BaseAndStrides) {
       dut.base_i = static_cast<uint16_t>(rng());
     }
   }
+  collect_coverage(context);
 }
 
 }  // namespace

@@ -136,6 +136,8 @@ struct Job {
   }
 };
 
+Names cells(const UnitCmd& cmd, const Shape& s);  // functional points, below
+
 template <typename Config>
 class ArrayBench : public UnitBench<typename Config::Model> {
  public:
@@ -159,6 +161,7 @@ class ArrayBench : public UnitBench<typename Config::Model> {
     this->add(kv);
     read.stall.rng = write.stall.rng = &stall_rng;
     this->dut->cmd_valid_i = 0;
+    this->functional.follow([](const UnitCmd& cmd) { return cells(cmd, kShape); });
     auto rng = make_rng(5);
     scr.randomize(rng);
     for (auto& byte : kv.bytes()) byte = static_cast<uint8_t>(rng());
@@ -255,12 +258,86 @@ int uniform(std::mt19937_64& rng, int low, int high) {
 }
 bool chance(std::mt19937_64& rng, double p) { return std::uniform_real_distribution<double>(0, 1)(rng) < p; }
 
-// A random instruction; operands are allocated upwards from `*a_top` (half words), results lie in the upper
-// half of SCR. False: does not fit.
+// Places a job: operands are allocated upwards from `*a_top` (half words), results lie in the upper half of
+// SCR. False: does not fit.
+template <typename Config>
+bool place(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job& job) {
+  const Shape& s = Config::kShape;
+  const int results = s.scr_words;  // half words: the upper half begins here
+  const int tiles = (job.tokens + s.cols - 1) / s.cols;
+  const int tile_rows = bench.tile_rows(job);
+  const int span_rows = (tiles + s.groups() - 1) / s.groups() * tile_rows;
+  if (span_rows > s.kv_rows || tile_rows > s.kv_rows) return false;
+  job.base = uniform(rng, 0, s.kv_rows - span_rows);
+  job.open_base = uniform(rng, 0, s.kv_rows - tile_rows);
+  const int halves = bench.operand_halves(job);
+  job.a_stride = halves + uniform(rng, 0, 3);
+  job.a0 = *a_top + uniform(rng, 0, 2);
+  const int a_end = job.a0 + (job.operands() - 1) * job.a_stride + halves;
+  const int words = job.pv ? job.planes() * job.size : tiles;
+  job.dst_stride = 2 * (words + uniform(rng, 0, 2));
+  const int dst_span = (job.operands() - 1) * job.dst_stride + 2 * words;
+  if (a_end > results || dst_span > results) return false;
+  job.dst = results + uniform(rng, 0, (results - dst_span) / 2) * 2;
+  *a_top = a_end;
+  // What a single operand and a closed tile do not need may be anything.
+  if (job.operands() == 1) {
+    job.a_stride = uniform(rng, 0, 0xFFFF);
+    job.dst_stride = uniform(rng, 0, 0xFFFF) & ~1;
+  }
+  if (!job.open) job.open_base = uniform(rng, 0, 0xFFFF);
+  return true;
+}
+
+// ---- Functional points: mode and size of an instruction ----
+
+std::string feed_name(bool north, int lg_heads, bool all_rows) {
+  if (north) return all_rows ? "north, all rows" : "north, a row";
+  return fmt::format("banked, heads {}", 1 << lg_heads);
+}
+
+std::string mode_name(const UnitCmd& cmd, const Shape& s) {
+  const bool pv = cmd.opcode == isa::Opcode::kPv, north = (cmd.mode & 1) != 0;
+  return fmt::format("{}{}, {}{}{}", pv ? "PV" : "QK",
+                     !pv                    ? ""
+                     : (cmd.mode & 32) != 0 ? ", planes 3"
+                                            : ", planes 2",
+                     feed_name(north, cmd.mode >> 3 & 3, static_cast<int>(cmd.s2 & 0xFFFF) == s.rows),
+                     (cmd.mode & 2) != 0 ? ", accumulates" : "", (cmd.mode & 4) != 0 ? ", open tile" : "");
+}
+
+// Tokens around a tile, and, where several tiles are a fold, around a fold.
+std::vector<std::pair<std::string, int>> sizes_of(bool north, int lg_heads, const Shape& s) {
+  std::vector<std::pair<std::string, int>> sizes = {
+      {"1 token", 1}, {"tile - 1", s.cols - 1}, {"tile", s.cols}, {"tile + 1", s.cols + 1}};
+  const int tiles = north ? 1 : s.groups() >> lg_heads;
+  if (tiles > 1) {
+    const int fold = tiles * s.cols;
+    sizes.insert(sizes.end(), {{"fold - 1", fold - 1}, {"fold", fold}, {"fold + 1", fold + 1}});
+  }
+  return sizes;
+}
+
+Names cells(const UnitCmd& cmd, const Shape& s) {
+  Names names;
+  for (const auto& [name, tokens] : sizes_of((cmd.mode & 1) != 0, cmd.mode >> 3 & 3, s)) {
+    if (cmd.count == tokens) names.push_back(mode_name(cmd, s) + ", " + name);
+  }
+  return names;
+}
+
+const std::vector<Refusal> kRefusals = {Refusal::kRead, Refusal::kWrite};
+
+const Names kErrorPoints = {error_point(isa::Opcode::kQk, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kQk, isa::ErrorCode::kBadOperand),
+                            error_point(isa::Opcode::kPv, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kPv, isa::ErrorCode::kBadOperand),
+                            error_point(isa::Opcode::kNorm, isa::ErrorCode::kIllegalOpcode)};
+
+// A random instruction, placed. False: does not fit.
 template <typename Config>
 bool random_job(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job* out) {
   const Shape& s = Config::kShape;
-  const int results = s.scr_words;  // half words: the upper half begins here
   Job job;
   job.pv = chance(rng, 0.5);
   job.three = job.pv && chance(rng, 0.5);
@@ -283,22 +360,7 @@ bool random_job(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job
         uniform(rng, 1, chance(rng, 0.3) ? 10 * s.cols / s.group_banks() : 2 * s.cols / s.group_banks());
     if (chance(rng, 0.3)) job.size = 2 * s.cols * uniform(rng, 1, 3);
   }
-  const int tiles = (job.tokens + s.cols - 1) / s.cols;
-  const int tile_rows = bench.tile_rows(job);
-  const int span_rows = (tiles + s.groups() - 1) / s.groups() * tile_rows;
-  if (span_rows > s.kv_rows || tile_rows > s.kv_rows) return false;
-  job.base = uniform(rng, 0, s.kv_rows - span_rows);
-  job.open_base = uniform(rng, 0, s.kv_rows - tile_rows);
-  const int halves = bench.operand_halves(job);
-  job.a_stride = halves + uniform(rng, 0, 3);
-  job.a0 = *a_top + uniform(rng, 0, 2);
-  const int a_end = job.a0 + (job.operands() - 1) * job.a_stride + halves;
-  const int words = job.pv ? job.planes() * job.size : tiles;
-  job.dst_stride = 2 * (words + uniform(rng, 0, 2));
-  const int dst_span = (job.operands() - 1) * job.dst_stride + 2 * words;
-  if (a_end > results || dst_span > results) return false;
-  job.dst = results + uniform(rng, 0, (results - dst_span) / 2) * 2;
-  *a_top = a_end;
+  if (!place(rng, bench, a_top, job)) return false;
   *out = job;
   return true;
 }
@@ -311,7 +373,9 @@ void run_jobs(ArrayBench<Config>& bench, const std::vector<Job>& jobs, std::mt19
   std::string list;
   for (const auto& job : jobs) {
     list += job.text() + "\n";
-    bench.issue(job.cmd());
+    UnitCmd cmd = job.cmd();
+    cmd.pos = static_cast<uint16_t>(bench.stall_rng());
+    bench.issue(cmd);
     if (gap_rng != nullptr && chance(*gap_rng, 0.2)) {
       for (int i = uniform(*gap_rng, 0, 60); i > 0; --i) bench.step();
     }
@@ -371,6 +435,90 @@ TYPED_TEST(ArrayTest, BackToBackWithStalls) {
     bench.read.stall.probability = 0.25 * uniform(rng, 0, 3);
     bench.write.stall.probability = 0.3 * uniform(rng, 0, 3);
     run_jobs(bench, random_jobs(rng, bench, 12), &rng);
+  }
+}
+
+// Every mode with every size at a boundary; nothing refused, reads refused, writes refused.
+TYPED_TEST(ArrayTest, EveryModeSizeAndRefusal) {
+  const Shape& s = TypeParam::kShape;
+  ArrayBench<TypeParam> bench;
+  auto rng = make_rng(17);
+  std::vector<Job> jobs;
+  for (const bool pv : {false, true}) {
+    for (int flags = 0; flags < (pv ? 8 : 4); ++flags) {
+      const Job mode{
+          .pv = pv, .accumulate = (flags & 1) != 0, .open = (flags & 2) != 0, .three = (flags & 4) != 0};
+      std::vector<Job> feeds;
+      for (int lg = 0; lg <= 3 && 1 << lg <= s.groups(); ++lg) {
+        feeds.push_back(mode);
+        feeds.back().lg_heads = lg;
+      }
+      for (const int rows : {1, s.rows}) {
+        feeds.push_back(mode);
+        feeds.back().north = true;
+        feeds.back().rows = rows;
+      }
+      for (Job job : feeds) {
+        for (const auto& [name, tokens] : sizes_of(job.north, job.lg_heads, s)) {
+          job.tokens = tokens;
+          jobs.push_back(job);
+        }
+      }
+    }
+  }
+  Names points;
+  for (const Job& job : jobs) {
+    const Names of_job = with_refusals(cells(job.cmd(), s), kRefusals);
+    points.insert(points.end(), of_job.begin(), of_job.end());
+  }
+  declare_points(points);
+  constexpr int kTries = 200;
+  for (const Refusal refusal : {Refusal::kNone, Refusal::kRead, Refusal::kWrite}) {
+    bench.read.stall.probability = refusal == Refusal::kRead ? 0.7 : 0.0;
+    bench.write.stall.probability = refusal == Refusal::kWrite ? 0.7 : 0.0;
+    for (Job job : jobs) {
+      const Names of_job = with_refusals(cells(job.cmd(), s), kRefusals);
+      const Names wanted = {of_job[static_cast<size_t>(refusal)]};
+      for (int i = 0; i < kTries && !missing_points(wanted).empty() && !this->HasFatalFailure(); ++i) {
+        job.size = job.pv ? 1 << uniform(rng, 0, 1)
+                          : s.group_banks() * uniform(rng, 1, 2 * s.cols / s.group_banks());
+        int a_top = 0;
+        if (!place(rng, bench, &a_top, job)) continue;
+        bench.clear_tail(job);
+        run_jobs(bench, {job}, nullptr);
+      }
+    }
+  }
+  EXPECT_EQ(missing_points(points), Names{});
+}
+
+// As many dims, tokens and chunks as fit.
+TYPED_TEST(ArrayTest, LargeOperands) {
+  const Shape& s = TypeParam::kShape;
+  ArrayBench<TypeParam> bench;
+  auto rng = make_rng(18);
+  const int words = s.scr_words / 2 - 2;  // of results, and of operands
+  const int most_dims = std::min(4 * s.cols * words, s.kv_rows * s.group_banks());
+  int chunks = 1;
+  while (3 * 2 * chunks <= words && 2 * chunks * s.cols <= s.kv_rows * s.group_banks()) chunks *= 2;
+  const int most_tokens = std::min(words, s.kv_rows * s.groups()) * s.cols;
+  for (const bool north : {false, true}) {
+    for (const bool open : {false, true}) {
+      for (const bool three : {false, true}) {
+        std::vector<Job> jobs = {
+            {.north = north, .open = open, .tokens = s.cols, .size = most_dims},
+            {.north = north, .open = open, .tokens = most_tokens - 1, .size = s.group_banks()},
+            {.pv = true, .north = north, .open = open, .three = three, .tokens = 1, .size = chunks},
+            {.pv = true, .north = north, .open = open, .three = three, .tokens = most_tokens - 1}};
+        for (Job& job : jobs) {
+          int a_top = 0;
+          ASSERT_TRUE(place(rng, bench, &a_top, job)) << job.text();
+          bench.clear_tail(job);
+          run_jobs(bench, {job}, nullptr);
+          if (this->HasFatalFailure()) return;
+        }
+      }
+    }
   }
 }
 
@@ -479,6 +627,7 @@ TYPED_TEST(ArrayTest, ThreePlanes) {
 
 TYPED_TEST(ArrayTest, Errors) {
   const Shape& s = TypeParam::kShape;
+  declare_points(kErrorPoints);
   const Job good{.tokens = 2 * s.cols, .size = 2 * s.cols, .dst = s.scr_words};
   const auto expect = [&](const UnitCmd& cmd, int code) {
     ArrayBench<TypeParam> bench;
@@ -486,6 +635,7 @@ TYPED_TEST(ArrayTest, Errors) {
     for (int i = 0; i < 300; ++i) {
       if (bench.dut->err_o != 0) {
         EXPECT_EQ(int(bench.dut->err_code_o), code);
+        bench.step();
         bench.reset();
         run_jobs(bench, {good}, nullptr);
         return;
@@ -515,10 +665,34 @@ TYPED_TEST(ArrayTest, Errors) {
   expect(with([&](Job& j) { j.open = true, j.open_base = s.kv_rows - 1; }), kAddress);
   expect(with([](Job& j) { j.size = 0; }), kOperand);
   expect(with([](Job& j) { j.pv = true, j.size = 3; }), kOperand);
+  expect(with([&](Job& j) { j.pv = true, j.size = 1, j.base = s.kv_rows; }), kAddress);
   expect(with([](Job& j) { j.north = true, j.rows = 0; }), kOperand);
   expect(with([&](Job& j) { j.north = true, j.rows = s.rows + 1; }), kOperand);
   if (s.group_banks() > 1) expect(with([](Job& j) { j.size += 1; }), kOperand);
   if (s.groups() < 8) expect(with([](Job& j) { j.lg_heads = 3; }), kOperand);
+  EXPECT_EQ(missing_points(kErrorPoints), Names{});
+  // Of anything else in the fields, too: refused at once, or when a step reads a row that is not there.
+  ArrayBench<TypeParam> bench;
+  auto rng = make_rng(19);
+  const std::vector<isa::Opcode> opcodes = {isa::Opcode::kQk, isa::Opcode::kPv};
+  bench.expect_refusals(
+      rng, opcodes, [](UnitCmd& c) { c.a2 |= 1; }, isa::ErrorCode::kBadAddress);
+  int most_lg = 0;
+  while (most_lg < 3 && 2 << most_lg <= s.groups()) ++most_lg;
+  const auto beyond = [&](UnitCmd& c) {
+    c.a1 = 0x8000 | (c.a1 & 0x7FFF);
+    c.s1 |= 0x8000;
+    c.a2 &= static_cast<uint16_t>(~1U);
+    c.count |= 1;
+    c.mode = static_cast<uint8_t>((c.mode & ~0x18) | uniform(rng, 0, most_lg) << 3);
+    c.s2 = (c.s2 & 0xFFFE'FFFF'0000) | static_cast<uint64_t>(uniform(rng, 1, s.rows));
+    c.s0 = c.opcode == isa::Opcode::kPv ? static_cast<uint16_t>(1 << uniform(rng, 0, 10))
+                                        : static_cast<uint16_t>((c.s0 | s.group_banks()) & -s.group_banks());
+  };
+  // In each place of the ring of commands.
+  bench.expect_refusals(rng, opcodes, beyond, isa::ErrorCode::kBadAddress, [&](int i) {
+    for (int k = 0; k < i % 4; ++k) run_jobs(bench, {good}, nullptr);
+  });
 }
 
 // ---- Cycles and speed in `paper` ----

@@ -292,6 +292,8 @@ class AxiReadPort : public AxiPort {
     }
   }
 
+  Refusal refused() const override { return ar_held_ ? Refusal::kMemory : Refusal::kNone; }
+
   void after_edge() override {
     ++cycle_;
     if (in_reset_) {
@@ -368,6 +370,10 @@ class AxiWritePort : public AxiPort {
     if (wvalid && wready_) take_beat(data);
   }
 
+  Refusal refused() const override {
+    return aw_held_ || (w_held_ && refuses_data_) ? Refusal::kMemory : Refusal::kNone;
+  }
+
   void after_edge() override {
     ++cycle_;
     if (in_reset_) {
@@ -383,6 +389,7 @@ class AxiWritePort : public AxiPort {
     const bool takes = !queue_.empty() && queue_.front().ready_at <= cycle_ && next_beat_ <= cycle_ &&
                        !refreshing() && !timing.stall_data();
     set_if_changed(s_.wready, wready_, takes);
+    refuses_data_ = !queue_.empty() && !takes;
     if (bvalid_) return;
     const bool respond = !responses_.empty() && responses_.front().at <= cycle_ && !timing.stall_response();
     if (respond) s_.bresp.set(static_cast<uint64_t>(responses_.front().resp));
@@ -454,7 +461,7 @@ class AxiWritePort : public AxiPort {
   std::vector<uint8_t> w_data_;
   AxiResp resp_ = AxiResp::kOkay;
   bool awready_ = false, wready_ = false, bvalid_ = false, b_driven_ = false, aw_held_ = false,
-       w_held_ = false, in_reset_ = false;
+       w_held_ = false, in_reset_ = false, refuses_data_ = false;
   uint64_t aw_addr_ = 0, aw_len_ = 0;
 };
 

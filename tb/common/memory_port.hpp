@@ -62,6 +62,7 @@ class ReadPort : public Port {
   }
 
   void forget() override { held_ = false; }
+  Refusal refused() const override { return held_ ? Refusal::kRead : Refusal::kNone; }
 
   void after_edge() override {
     if (granted_) {
@@ -110,6 +111,7 @@ class WritePort : public Port {
 
   void after_edge() override {}
   void forget() override { held_ = false; }
+  Refusal refused() const override { return held_ ? Refusal::kWrite : Refusal::kNone; }
 
  private:
   Ram& ram_;

@@ -14,6 +14,9 @@ struct Stall {
   }
 };
 
+// Who made the unit wait in a cycle: a port that it reads, one that it writes, or memory.
+enum class Refusal { kNone, kRead, kWrite, kMemory };
+
 class Port {
  public:
   virtual ~Port() = default;
@@ -22,6 +25,7 @@ class Port {
   virtual bool samples_last() const { return false; }
   virtual void after_edge() = 0;  // clk rose: drive what comes with the new cycle
   virtual void forget() {}        // a reset or flush: requests that waited may vanish
+  virtual Refusal refused() const { return Refusal::kNone; }  // between the edges: in this cycle
 };
 
 }  // namespace pimllm::tb

@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
+#include "tb/common/coverage.hpp"
+#include "tb/common/functional.hpp"
 #include "tb/common/memory_port.hpp"
 #include "tb/common/unit_cmd.hpp"
 
@@ -22,6 +25,7 @@ class UnitBench {
     Verilated::threadContextp(
         context_.get());  // scopes leave the thread's context, which another model may have set
     dut->final();
+    collect_coverage(*context_);
   }
   UnitBench(const UnitBench&) = delete;
   UnitBench& operator=(const UnitBench&) = delete;
@@ -40,6 +44,7 @@ class UnitBench {
 
   // Requests may vanish now, as in a reset.
   void forget_requests() {
+    functional.reset();
     for (auto* port : ports_) port->forget();
   }
 
@@ -63,10 +68,17 @@ class UnitBench {
     ++cycles_;
   }
 
+  // Every command comes from another address, which no unit looks at.
+  void present(const UnitCmd& cmd) {
+    issued_ = cmd;
+    issued_.pc = static_cast<uint32_t>(pc_());
+    Signal(dut->cmd_i).set_bytes(pack(issued_));
+    dut->cmd_valid_i = 1;
+  }
+
   // Presents a command until it is taken.
   void issue(const UnitCmd& cmd, int limit = 100000) {
-    Signal(dut->cmd_i).set_bytes(pack(cmd));
-    dut->cmd_valid_i = 1;
+    present(cmd);
     for (int i = 0; i < limit; ++i) {
       taken_ = false;
       step();
@@ -93,20 +105,62 @@ class UnitBench {
     return cycles_ - start;
   }
 
+  // Commands whose fields hold anything but for what `spoil` does to them end in `code`, once, and are never
+  // done.
+  template <typename Spoil>
+  void expect_refusals(std::mt19937_64& rng, const std::vector<isa::Opcode>& opcodes, Spoil&& spoil,
+                       isa::ErrorCode code, const std::function<void(int)>& before_each = nullptr) {
+    constexpr int kRounds = 300;
+    constexpr int kSettled = 100;
+    for (int i = 0; i < kRounds && !testing::Test::HasFailure(); ++i) {
+      if (before_each) before_each(i);
+      UnitCmd cmd = any_command(rng, opcodes[rng() % opcodes.size()]);
+      spoil(cmd);
+      const uint64_t before = done_;
+      errors_ = 0;
+      issue(cmd);
+      for (int k = 0; k < kSettled; ++k) step();
+      EXPECT_EQ(errors_, 1);
+      EXPECT_EQ(error_code_, code);
+      EXPECT_EQ(done_, before);
+      reset();  // the array stops at an error
+    }
+  }
+
   uint64_t cycles() const { return cycles_; }
   uint64_t done() const { return done_; }
+
+  CommandCoverage functional;
 
  private:
   void sample() {
     if (dut->rst_ni == 0) return;
-    if (dut->cmd_valid_i != 0 && dut->cmd_ready_o != 0) taken_ = true;
-    if (dut->done_o != 0) ++done_;
+    for (const auto* port : ports_) {
+      if (port->refused() != Refusal::kNone) functional.refused(port->refused());
+    }
+    if (dut->done_o != 0) {
+      ++done_;
+      functional.done();
+    }
+    if (dut->err_o != 0) {
+      ++errors_;
+      error_code_ = static_cast<isa::ErrorCode>(dut->err_code_o);
+      functional.error(issued_.opcode, error_code_);
+    }
+    if (dut->cmd_valid_i != 0 && dut->cmd_ready_o != 0) {
+      taken_ = true;
+      functional.taken(issued_);
+    }
   }
 
   std::unique_ptr<VerilatedContext> context_;
   std::vector<Port*> ports_;
   uint64_t cycles_ = 0, done_ = 0;
   bool taken_ = false;
+  int errors_ = 0;
+  isa::ErrorCode error_code_ = isa::ErrorCode::kNone;
+  UnitCmd issued_;
+  std::mt19937_64 pc_;
 
  public:
   std::unique_ptr<Model> dut;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <random>
 
 #include "models/isa/instruction.hpp"
 
@@ -11,6 +12,24 @@ namespace pimllm::tb {
 using UnitCmd = isa::UnitCommand;
 
 inline constexpr int kUnitCmdBits = 32 + 6 + 7 + 16 + 16 + 48 + 16 + 16 + 16 + 48 + 16;
+
+// A command whose fields hold anything.
+inline UnitCmd any_command(std::mt19937_64& rng, isa::Opcode opcode) {
+  constexpr uint64_t kMask48 = (uint64_t{1} << 48) - 1;
+  UnitCmd cmd;
+  cmd.opcode = opcode;
+  cmd.pc = static_cast<uint32_t>(rng());
+  cmd.mode = static_cast<uint8_t>(rng() & 0x7F);
+  cmd.count = static_cast<uint16_t>(rng());
+  cmd.a0 = static_cast<uint16_t>(rng());
+  cmd.a1 = rng() & kMask48;
+  cmd.a2 = static_cast<uint16_t>(rng());
+  cmd.s0 = static_cast<uint16_t>(rng());
+  cmd.s1 = static_cast<uint16_t>(rng());
+  cmd.s2 = rng() & kMask48;
+  cmd.pos = static_cast<uint16_t>(rng());
+  return cmd;
+}
 
 // Little-endian bytes of the packed struct (its last member in the lowest bits).
 inline std::array<uint8_t, 32> pack(const UnitCmd& cmd) {

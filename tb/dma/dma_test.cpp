@@ -52,8 +52,9 @@ class KvWritePort : public Port {
   Stall stall;
 
   void before_edge() override {
-    const bool granted = req_.get() != 0 && !stall();
+    const bool req = req_.get() != 0, granted = req && !stall();
     gnt_.set(granted ? 1 : 0);
+    refused_ = req && !granted;
     if (!granted) return;
     const auto group = group_.get();
     EXPECT_EQ(static_cast<int>(group) % channels_, channel_) << "channel writes a group that is not its own";
@@ -61,11 +62,13 @@ class KvWritePort : public Port {
     std::copy_n(data_.bytes().begin(), word.size(), word.begin());
   }
   void after_edge() override {}
+  Refusal refused() const override { return refused_ ? Refusal::kWrite : Refusal::kNone; }
 
  private:
   std::vector<Ram>& groups_;
   Slice req_, group_, addr_, data_, gnt_;
   int channel_, channels_;
+  bool refused_ = false;
 };
 
 class KvReadPort : public Port {
@@ -75,20 +78,79 @@ class KvReadPort : public Port {
   Stall stall;
 
   void before_edge() override {
-    granted_ = req_.get() != 0 && !stall();
+    const bool req = req_.get() != 0;
+    granted_ = req && !stall();
+    refused_ = req && !granted_;
     gnt_.set(granted_ ? 1 : 0);
     if (granted_) word_ = groups_[group_.get()].word(addr_.get());
   }
   void after_edge() override {
     if (granted_) data_.set_bytes(word_);
   }
+  Refusal refused() const override { return refused_ ? Refusal::kRead : Refusal::kNone; }
 
  private:
   std::vector<Ram>& groups_;
   Signal req_, group_, addr_, gnt_, data_;
   std::span<uint8_t> word_;
-  bool granted_ = false;
+  bool granted_ = false, refused_ = false;
 };
+
+// ---- Functional points: mode and size of an instruction ----
+
+const Names kSpaces = {"ACT", "SCR", "KVS", "SCL"};
+constexpr int kBurst = 16;  // beats
+constexpr uint64_t kAddrMask = (uint64_t{1} << kAxiAddrBits) - 1;
+
+Names dma_cells(const UnitCmd& cmd, const Shape& s) {
+  const bool load = cmd.opcode == isa::Opcode::kLoadt || cmd.opcode == isa::Opcode::kLoadl;
+  const bool tiled = cmd.opcode == isa::Opcode::kLoadt || cmd.opcode == isa::Opcode::kStoret;
+  const Names op = {std::string(isa::opcode_info(cmd.opcode).name)};
+  const auto beats_name = [](int beats) -> Names {
+    if (beats == 1) return {"1 beat"};
+    if (beats == kBurst) return {"a burst"};
+    return beats == kBurst + 1 ? Names{"a burst + 1 beat"} : Names{};
+  };
+  if (tiled) {
+    const Names rows = beats_name(cmd.s0);
+    const Names group = {cmd.s1 % s.groups() == 0 ? "from group 0" : "from another group"};
+    if (!load) return cross({op, rows, group});
+    const int tiles = cmd.count;
+    const Names count = tiles == 1                ? Names{"1 tile"}
+                        : tiles == s.groups()     ? Names{"all groups"}
+                        : tiles == s.groups() + 1 ? Names{"all groups + 1"}
+                                                  : Names{};
+    return cross({op, count, rows, group});
+  }
+  const size_t space = cmd.mode & 3;
+  const int word_bytes = space == kAct ? 4 * s.lanes : space == kScl ? 4 : 4 * s.cols;
+  const int bytes = cmd.count * word_bytes;
+  Names sizes;
+  if (cmd.count == 1) sizes.push_back("1 word");
+  if (bytes == kBurst * s.channel_bytes) sizes.push_back("a burst");
+  if (bytes > kBurst * s.channel_bytes) sizes.push_back("more than a burst");
+  if (cmd.a1 / kAxiBoundary != (cmd.a1 + static_cast<uint64_t>(bytes) - 1) / kAxiBoundary)
+    sizes.push_back("across 4 KB");
+  if (bytes % s.channel_bytes != 0) sizes.push_back("part of the last beat");
+  return cross({op, {kSpaces[space]}, sizes});
+}
+
+// What refuses: memory, and the ports that are written (loads) or read (stores).
+std::vector<Refusal> dma_refusals(isa::Opcode opcode) {
+  const bool load = opcode == isa::Opcode::kLoadt || opcode == isa::Opcode::kLoadl;
+  return {load ? Refusal::kWrite : Refusal::kRead, Refusal::kMemory};
+}
+
+const Names kErrorPoints = {error_point(isa::Opcode::kLoadt, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kLoadt, isa::ErrorCode::kBadOperand),
+                            error_point(isa::Opcode::kStoret, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kStoret, isa::ErrorCode::kBadOperand),
+                            error_point(isa::Opcode::kLoadl, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kStorel, isa::ErrorCode::kBadAddress)};
+const Names kBusPoints = {error_point(isa::Opcode::kLoadt, isa::ErrorCode::kBusRead),
+                          error_point(isa::Opcode::kStoret, isa::ErrorCode::kBusWrite),
+                          error_point(isa::Opcode::kLoadl, isa::ErrorCode::kBusRead),
+                          error_point(isa::Opcode::kStorel, isa::ErrorCode::kBusWrite)};
 
 template <typename Model>
 class DmaBench {
@@ -159,7 +221,20 @@ class DmaBench {
     bench.add(*kv_read);
     dut.flush_i = 0;
     dut.cmd_valid_i = 0;
+    bench.functional.follow([](const UnitCmd& cmd) { return dma_cells(cmd, shape); });
     bench.reset();
+  }
+
+  // One kind of refusal at a time.
+  void refuse(Refusal refusal, double probability) {
+    const auto stall = [&](Refusal kind) { return Stall{&rng, kind == refusal ? probability : 0.0}; };
+    for (auto& port : reads) port->stall = stall(Refusal::kRead);
+    kv_read->stall = stall(Refusal::kRead);
+    for (auto& port : writes) port->stall = stall(Refusal::kWrite);
+    for (auto& port : kv_writes) port->stall = stall(Refusal::kWrite);
+    for (auto& port : axi_reads) port->timing.stall_address = stall(Refusal::kMemory);
+    for (auto& port : axi_writes)
+      port->timing.stall_address = port->timing.stall_data = stall(Refusal::kMemory);
   }
 
   void stall_everything(double probability) {
@@ -189,9 +264,11 @@ class DmaBench {
 
   int uniform(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
 
+  // The offset somewhere in memory: the upper bits are drawn.
+  uint64_t somewhere(uint64_t offset) { return ((rng() << 13) & kAddrMask) + offset; }
+
   UnitCmd load_tiles(uint64_t addr, int row, int tiles, int first, int tile_rows) {
-    UnitCmd cmd;
-    cmd.opcode = isa::Opcode::kLoadt;
+    UnitCmd cmd = any_command(rng, isa::Opcode::kLoadt);
     cmd.a0 = static_cast<uint16_t>(row);
     cmd.a1 = addr;
     cmd.count = static_cast<uint16_t>(tiles);
@@ -215,13 +292,39 @@ class DmaBench {
   }
 
   UnitCmd linear(isa::Opcode opcode, int space, int word, uint64_t addr, int count) {
-    UnitCmd cmd;
-    cmd.opcode = opcode;
-    cmd.mode = static_cast<uint8_t>(space);
+    UnitCmd cmd = any_command(rng, opcode);
+    cmd.mode = static_cast<uint8_t>((cmd.mode & ~3) | space);
     cmd.a0 = static_cast<uint16_t>(space == kScr ? 2 * word : word);
     cmd.a1 = addr;
     cmd.count = static_cast<uint16_t>(count);
     return cmd;
+  }
+
+  // Runs an instruction on fresh data and compares what it moved.
+  void run_and_check(const UnitCmd& cmd) {
+    const bool store = cmd.opcode == isa::Opcode::kStoret || cmd.opcode == isa::Opcode::kStorel;
+    const auto beat = static_cast<size_t>(shape.channel_bytes);
+    if (cmd.opcode == isa::Opcode::kLoadt) {
+      const auto data = fill_memory(cmd.a1, cmd.count * static_cast<size_t>(cmd.s0) * beat);
+      bench.run(cmd);
+      expect_tiles(data, cmd.a0, cmd.count, cmd.s1, cmd.s0);
+      return;
+    }
+    const size_t space = cmd.mode & 3;
+    const bool tile = cmd.opcode == isa::Opcode::kStoret;
+    const size_t word = !tile && space == kScr ? cmd.a0 / 2U : cmd.a0;
+    Ram& source = tile ? kv[cmd.s1 % static_cast<size_t>(shape.groups())] : spaces[space];
+    const size_t bytes = tile ? cmd.s0 * beat : cmd.count * source.word_bytes();
+    source.randomize(rng);
+    const auto data = fill_memory(cmd.a1, (bytes + beat - 1) / beat * beat);
+    bench.run(cmd);
+    std::vector<uint8_t> moved(bytes);
+    memory.read(cmd.a1, moved);
+    ASSERT_TRUE(std::equal(moved.begin(), moved.end(),
+                           source.bytes().begin() + static_cast<long>(word * source.word_bytes())));
+    if (!store) {
+      ASSERT_TRUE(std::equal(moved.begin(), moved.end(), data.begin())) << "a load wrote to memory";
+    }
   }
 
   std::mt19937_64 rng;
@@ -249,7 +352,7 @@ TYPED_TEST(DmaTest, TilesGoToTheirGroups) {
       const int tiles = i == 0 ? 0 : b.uniform(1, 3 * b.shape.groups()),
                 first = b.uniform(0, 2 * b.shape.groups());
       const int tile_rows = b.uniform(1, 24), row = b.uniform(0, 20);
-      const uint64_t addr = 0x10000 + static_cast<uint64_t>(b.uniform(0, 500) * b.shape.channel_bytes);
+      const uint64_t addr = b.somewhere(static_cast<uint64_t>(b.uniform(0, 500) * b.shape.channel_bytes));
       const auto data = b.fill_memory(addr, static_cast<size_t>(tiles * tile_rows * b.shape.channel_bytes));
       b.bench.run(b.load_tiles(addr, row, tiles, first, tile_rows));
       b.expect_tiles(data, row, tiles, first, tile_rows);
@@ -266,7 +369,7 @@ TYPED_TEST(DmaTest, LinearTransfersGoAndComeBack) {
       const auto words = static_cast<int>(b.spaces[static_cast<size_t>(space)].words());
       const auto word_bytes = b.spaces[static_cast<size_t>(space)].word_bytes();
       const int count = i < 4 ? 1 : b.uniform(1, std::min(words, 70)), word = b.uniform(0, words - count);
-      const uint64_t addr = 0x20000 + static_cast<uint64_t>(b.uniform(0, 300) * b.shape.channel_bytes);
+      const uint64_t addr = b.somewhere(static_cast<uint64_t>(b.uniform(0, 300) * b.shape.channel_bytes));
       const auto data = b.fill_memory(addr, static_cast<size_t>(count) * word_bytes + 256);
       auto expected = std::vector<uint8_t>(b.spaces[static_cast<size_t>(space)].bytes().begin(),
                                            b.spaces[static_cast<size_t>(space)].bytes().end());
@@ -299,17 +402,56 @@ TYPED_TEST(DmaTest, TileStores) {
     DmaBench<TypeParam> b;
     if (stall > 0) b.stall_everything(stall);
     for (int i = 0; i < 8; ++i) {
-      UnitCmd cmd;
-      cmd.opcode = isa::Opcode::kStoret;
-      cmd.s1 = static_cast<uint16_t>(b.uniform(0, 3 * b.shape.groups()));
+      UnitCmd cmd = any_command(b.rng, isa::Opcode::kStoret);  // a group of any number, modulo their number
       cmd.s0 = static_cast<uint16_t>(b.uniform(1, 40));
       cmd.a0 = static_cast<uint16_t>(b.uniform(0, 100));
-      cmd.a1 = 0x40000 + static_cast<uint64_t>(b.uniform(0, 100) * b.shape.channel_bytes);
+      cmd.a1 = b.somewhere(static_cast<uint64_t>(b.uniform(0, 100) * b.shape.channel_bytes));
       b.bench.run(cmd);
       std::vector<uint8_t> stored(static_cast<size_t>(cmd.s0 * b.shape.channel_bytes));
       b.memory.read(cmd.a1, stored);
       const auto& group = b.kv[static_cast<size_t>(cmd.s1 % b.shape.groups())];
       ASSERT_EQ(0, std::memcmp(stored.data(), const_cast<Ram&>(group).word(cmd.a0).data(), stored.size()));
+    }
+  }
+}
+
+// Every instruction with every size at a boundary; nothing refused, memory refused, the scratchpad refused.
+TYPED_TEST(DmaTest, EveryModeSizeAndRefusal) {
+  DmaBench<TypeParam> b;
+  constexpr int kTries = 200;
+  const auto beat = static_cast<uint64_t>(b.shape.channel_bytes);
+  std::vector<UnitCmd> cmds;
+  for (const int first : {0, 1}) {
+    for (const int rows : {1, kBurst, kBurst + 1}) {
+      for (const int tiles : {1, b.shape.groups(), b.shape.groups() + 1})
+        cmds.push_back(b.load_tiles(0x10000, 5, tiles, first, rows));
+      cmds.push_back(b.load_tiles(0x40000, 7, 0, first, rows));
+      cmds.back().opcode = isa::Opcode::kStoret;
+    }
+  }
+  for (const auto opcode : {isa::Opcode::kLoadl, isa::Opcode::kStorel}) {
+    for (int space = 0; space < 4; ++space) {
+      const auto word_bytes = static_cast<int>(b.spaces[static_cast<size_t>(space)].word_bytes());
+      const int burst = kBurst * b.shape.channel_bytes / word_bytes;
+      for (const int count : {1, burst, burst + 1, burst + 2})
+        cmds.push_back(b.linear(opcode, space, 3, 0x20000, count));
+      // The last beat before a boundary and the first behind it.
+      const int over = static_cast<int>(2 * beat) / word_bytes + 1;
+      cmds.push_back(b.linear(opcode, space, 2, 0x30000 - beat, std::max(over, 2)));
+    }
+  }
+  for (const UnitCmd& cmd : cmds) {
+    const auto refusals = dma_refusals(cmd.opcode);
+    const Names cells = dma_cells(cmd, b.shape);
+    const Names points = with_refusals(cells, refusals);
+    declare_points(points);
+    for (size_t i = 0; i <= refusals.size(); ++i) {
+      b.refuse(i == 0 ? Refusal::kNone : refusals[i - 1], 0.6);
+      Names wanted;
+      for (size_t k = i; k < points.size(); k += refusals.size() + 1) wanted.push_back(points[k]);
+      for (int tries = 0; tries < kTries && !missing_points(wanted).empty() && !this->HasFailure(); ++tries)
+        b.run_and_check(cmd);
+      EXPECT_EQ(missing_points(wanted), Names{});
     }
   }
 }
@@ -338,9 +480,9 @@ TYPED_TEST(DmaTest, TransfersOverlapAndFinishInOrder) {
 
 TYPED_TEST(DmaTest, RefusesWhatDoesNotFit) {
   DmaBench<TypeParam> b;
+  declare_points(kErrorPoints);
   const auto expect_error = [&](const UnitCmd& cmd, isa::ErrorCode code) {
-    Signal(b.bench.dut->cmd_i).set_bytes(pack(cmd));
-    b.bench.dut->cmd_valid_i = 1;
+    b.bench.present(cmd);
     b.bench.step();
     EXPECT_EQ(b.bench.dut->err_o, 1);
     EXPECT_EQ(b.bench.dut->err_code_o, static_cast<int>(code));
@@ -359,35 +501,124 @@ TYPED_TEST(DmaTest, RefusesWhatDoesNotFit) {
   expect_error(odd, isa::ErrorCode::kBadAddress);
   expect_error(b.linear(isa::Opcode::kStorel, kScl, b.shape.scl_words, 0x1000, 1),
                isa::ErrorCode::kBadAddress);
+  auto tile = b.load_tiles(0x1000, b.shape.kv_rows - 1, 1, 0, 2);
+  tile.opcode = isa::Opcode::kStoret;
+  expect_error(tile, isa::ErrorCode::kBadAddress);
+  tile.a0 = tile.s0 = 0;
+  expect_error(tile, isa::ErrorCode::kBadOperand);
+  EXPECT_EQ(missing_points(kErrorPoints), Names{});
+}
+
+// Fields that hold anything: refused with the error that the specification names, or, rarely, legal.
+TYPED_TEST(DmaTest, RefusesAnythingIllegal) {
+  DmaBench<TypeParam> b;
+  const Shape s = b.shape;
+  for (int i = 0; i < 2000; ++i) {
+    const auto opcode = std::array{isa::Opcode::kLoadt, isa::Opcode::kStoret, isa::Opcode::kLoadl,
+                                   isa::Opcode::kStorel}[b.rng() % 4];
+    UnitCmd cmd = any_command(b.rng, opcode);
+    if (i % 2 == 0) cmd.a1 -= cmd.a1 % static_cast<uint64_t>(s.channel_bytes);
+    if (i % 8 == 0) cmd.s0 = 0;
+    const bool tiled = opcode == isa::Opcode::kLoadt || opcode == isa::Opcode::kStoret;
+    const size_t space = cmd.mode & 3;
+    const bool nothing = opcode != isa::Opcode::kStoret && cmd.count == 0;
+    const uint64_t groups = static_cast<uint64_t>(s.groups());
+    const uint64_t rounds =
+        opcode == isa::Opcode::kLoadt ? (cmd.count + uint64_t{cmd.s1} + groups - 1) / groups : 1;
+    const uint64_t word = space == kScr ? cmd.a0 / 2U : cmd.a0;
+    const bool beyond = tiled ? cmd.a0 + rounds * cmd.s0 > static_cast<uint64_t>(s.kv_rows)
+                              : word + cmd.count > b.spaces[space].words();
+    const bool odd = !tiled && space == kScr && cmd.a0 % 2 != 0;
+    const bool bad_operand = tiled && cmd.s0 == 0 && !nothing;
+    if (nothing || (!bad_operand && !beyond && !odd && cmd.a1 % static_cast<uint64_t>(s.channel_bytes) == 0))
+      continue;
+    b.bench.present(cmd);
+    b.bench.step();
+    EXPECT_EQ(b.bench.dut->err_o, 1);
+    EXPECT_EQ(b.bench.dut->err_code_o,
+              static_cast<int>(bad_operand ? isa::ErrorCode::kBadOperand : isa::ErrorCode::kBadAddress));
+    b.bench.dut->cmd_valid_i = 0;
+    b.bench.step();
+    EXPECT_EQ(b.bench.done(), 0U);
+  }
+}
+
+// As much as fits: whole spaces there and back, a tile of all rows, as many tiles as there are rows.
+TYPED_TEST(DmaTest, WholeSpaces) {
+  DmaBench<TypeParam> b;
+  for (int space = 0; space < 4; ++space) {
+    const auto words = static_cast<int>(b.spaces[static_cast<size_t>(space)].words());
+    for (const auto opcode : {isa::Opcode::kLoadl, isa::Opcode::kStorel})
+      b.run_and_check(b.linear(opcode, space, 0, b.somewhere(0), words));
+  }
+  b.run_and_check(b.load_tiles(b.somewhere(0), 0, b.shape.groups(), 0, b.shape.kv_rows));
+  b.run_and_check(b.load_tiles(b.somewhere(0), 0, b.shape.groups() * b.shape.kv_rows, 0, 1));
+  UnitCmd store = b.load_tiles(b.somewhere(0), 0, 0, 1, b.shape.kv_rows);
+  store.opcode = isa::Opcode::kStoret;
+  b.run_and_check(store);
 }
 
 TYPED_TEST(DmaTest, ReportsBusErrors) {
-  for (const bool store : {false, true}) {
-    DmaBench<TypeParam> b;
-    b.memory.add_error(0x8000, 0x8001);
-    b.bench.issue(b.linear(store ? isa::Opcode::kStorel : isa::Opcode::kLoadl, kAct, 0, 0x8000, 3));
-    bool seen = false;
-    for (int i = 0; i < 500; ++i) {
-      b.bench.step();
-      if (b.bench.dut->err_o != 0) {
-        seen = true;
-        EXPECT_EQ(b.bench.dut->err_code_o,
-                  static_cast<int>(store ? isa::ErrorCode::kBusWrite : isa::ErrorCode::kBusRead));
+  declare_points(kBusPoints);
+  // Each instruction on each channel, with each of the two responses that are errors.
+  for (const auto opcode :
+       {isa::Opcode::kLoadt, isa::Opcode::kStoret, isa::Opcode::kLoadl, isa::Opcode::kStorel}) {
+    for (const auto resp : {AxiResp::kSlaveError, AxiResp::kDecodeError}) {
+      for (int channel = 0; channel < kShape<TypeParam>.channels; ++channel) {
+        DmaBench<TypeParam> b;
+        b.memory.add_error(0x8000, 0x8001, resp);
+        const bool store = opcode == isa::Opcode::kStoret || opcode == isa::Opcode::kStorel;
+        // Linear transfers go to the channels in turn.
+        for (int i = 0; i < channel; ++i) b.bench.run(b.linear(isa::Opcode::kLoadl, kAct, 0, 0, 1));
+        UnitCmd cmd = b.linear(opcode, kAct, 0, 0x8000, 3);
+        cmd.s0 = 2;  // rows of a tile
+        cmd.s1 = static_cast<uint16_t>(channel);
+        b.bench.issue(cmd);
+        bool seen = false;
+        for (int i = 0; i < 500; ++i) {
+          b.bench.step();
+          if (b.bench.dut->err_o != 0) {
+            seen = true;
+            EXPECT_EQ(b.bench.dut->err_code_o,
+                      static_cast<int>(store ? isa::ErrorCode::kBusWrite : isa::ErrorCode::kBusRead));
+          }
+        }
+        EXPECT_TRUE(seen);
       }
     }
-    EXPECT_TRUE(seen);
   }
+  EXPECT_EQ(missing_points(kBusPoints), Names{});
+}
+
+// More transfers than the table of those in flight holds, behind a slow memory.
+TYPED_TEST(DmaTest, MoreThanTheTableHolds) {
+  DmaBench<TypeParam> b;
+  for (auto& port : b.axi_reads) port->timing.latency = 300;
+  const int transfers = 24;
+  const auto word_bytes = b.spaces[kAct].word_bytes();
+  std::vector<std::vector<uint8_t>> data;
+  for (int i = 0; i < transfers; ++i) {
+    const uint64_t addr = b.somewhere(0);
+    data.push_back(b.fill_memory(addr, word_bytes));
+    b.bench.issue(b.linear(isa::Opcode::kLoadl, kAct, i, addr, 1));
+  }
+  b.bench.wait_done(transfers);
+  for (size_t i = 0; i < data.size(); ++i)
+    EXPECT_TRUE(std::equal(data[i].begin(), data[i].end(), b.spaces[kAct].word(i).begin()))
+        << "transfer " << i;
 }
 
 // A flush in mid-transfer leaves the buses clean (the memory model checks the protocol) and the unit ready
 // for more.
 TYPED_TEST(DmaTest, FlushInMidOperation) {
-  for (int trial = 0; trial < 24; ++trial) {
+  for (int trial = 0; trial < 84; ++trial) {
     DmaBench<TypeParam> b;
-    if (trial % 2 == 1) b.stall_everything(0.3);
+    // First at any time behind a load, then a store in each of its first cycles.
+    const bool store_first = trial >= 24;
+    if (trial % 2 == 1 && !store_first) b.stall_everything(0.3);
     b.fill_memory(0x10000, 1 << 16);
-    const int stop = b.uniform(1, 120);
-    b.bench.issue(b.load_tiles(0x10000, 0, b.shape.groups(), 1, 12));
+    const int stop = store_first ? trial - 24 : b.uniform(1, 120);
+    if (!store_first) b.bench.issue(b.load_tiles(0x10000, 0, b.shape.groups(), 1, 12));
     b.bench.issue(b.linear(isa::Opcode::kStorel, trial % 4, 0, 0x60000, 40));
     b.bench.issue(b.linear(isa::Opcode::kLoadl, trial % 4, 8, 0x10000, 9));
     for (int i = 0; i < stop; ++i) b.bench.step();

@@ -52,6 +52,49 @@ struct Layer {
   int out = 0;  // ACT word
 };
 
+// ---- Functional points: size and place of an instruction ----
+
+// A name for those of the values that stand at a boundary; the first wins where two are equal.
+using Boundaries = std::vector<std::pair<std::string, int>>;
+
+template <typename C>
+Boundaries row_tile_sizes() {
+  Boundaries sizes = {
+      {"1 row tile", 1}, {"row tiles = sets", C::kSets}, {"row tiles = sets + 1", C::kSets + 1}};
+  if (C::kSets > 2) sizes.emplace_back("row tiles = sets - 1", C::kSets - 1);
+  return sizes;
+}
+
+template <typename C>
+Boundaries word_sizes() {
+  return {{"1 word", 1},
+          {"column tile - 1", C::kOutWords - 1},
+          {"column tile", C::kOutWords},
+          {"column tile + 1", C::kOutWords + 1}};
+}
+
+template <typename C>
+tb::Names size_cells(const UnitCmd& cmd) {
+  if (cmd.opcode == Opcode::kXprog) {
+    if (cmd.count == 1) return {"XPROG, 1 row"};
+    return cmd.count == C::kSide ? tb::Names{"XPROG, all rows"} : tb::Names{};
+  }
+  tb::Names names;
+  for (const auto& [rows, r] : row_tile_sizes<C>()) {
+    for (const auto& [words, w] : word_sizes<C>()) {
+      if (cmd.s1 != r || cmd.count != w) continue;
+      names.push_back(fmt::format("XBAR, {}, {}, {}", rows, words,
+                                  cmd.s0 % C::kSets == 0 ? "from set 0" : "from another set"));
+    }
+  }
+  return names;
+}
+
+const tb::Names kErrorPoints = {tb::error_point(Opcode::kXbar, isa::ErrorCode::kBadAddress),
+                                tb::error_point(Opcode::kXbar, isa::ErrorCode::kBadOperand),
+                                tb::error_point(Opcode::kXprog, isa::ErrorCode::kBadAddress),
+                                tb::error_point(Opcode::kXprog, isa::ErrorCode::kBadOperand)};
+
 template <typename C>
 class Bench : public tb::UnitBench<typename C::Model> {
  public:
@@ -73,12 +116,14 @@ class Bench : public tb::UnitBench<typename C::Model> {
     set_stall(stall);
     dut->cmd_valid_i = 0;
     set(C::kSide, 0, C::kAdcBits);
+    this->functional.follow(size_cells<C>);
     this->reset();
   }
 
-  void set_stall(double probability) {
-    rd_.stall = {&rng, probability};
-    wr_.stall = {&rng, probability};
+  void set_stall(double probability) { set_stall(probability, probability); }
+  void set_stall(double reads, double writes) {
+    rd_.stall = {&rng, reads};
+    wr_.stall = {&rng, writes};
   }
 
   void set(int rows_per_conv, int lsb_shift, int adc_bits) {
@@ -127,8 +172,7 @@ class Bench : public tb::UnitBench<typename C::Model> {
         byte = static_cast<uint8_t>((byte & ~(3 << shift)) | ((value + 1) << shift));
       }
     }
-    UnitCmd cmd;
-    cmd.opcode = Opcode::kXprog;
+    UnitCmd cmd = tb::any_command(rng, Opcode::kXprog);
     cmd.a0 = static_cast<uint16_t>(word);
     cmd.count = static_cast<uint16_t>(rows);
     cmd.s0 = static_cast<uint16_t>(crossbar);
@@ -166,15 +210,12 @@ class Bench : public tb::UnitBench<typename C::Model> {
   }
 
   UnitCmd project_cmd(const Layer& layer) {
-    UnitCmd cmd;
-    cmd.opcode = Opcode::kXbar;
+    UnitCmd cmd = tb::any_command(rng, Opcode::kXbar);
     cmd.a0 = static_cast<uint16_t>(layer.in);
-    cmd.a1 = static_cast<uint64_t>(layer.out);
+    cmd.a1 = (cmd.a1 & ~uint64_t{0xFFFF}) | static_cast<uint64_t>(layer.out);  // its low 16 bits
     cmd.count = static_cast<uint16_t>(layer.words);
     cmd.s0 = static_cast<uint16_t>(layer.first);
     cmd.s1 = static_cast<uint16_t>(layer.row_tiles);
-    cmd.a2 = static_cast<uint16_t>(rng());  // not used
-    cmd.s2 = rng();
     return cmd;
   }
 
@@ -341,6 +382,54 @@ TYPED_TEST(Pim, RandomLayersAndSettings) {
   EXPECT_GT(bench.clips, 1000U);
 }
 
+// Every size at a boundary, from the first set and another; nothing refused, reads refused, writes refused.
+TYPED_TEST(Pim, EverySizeAndRefusal) {
+  using C = TypeParam;
+  Bench<C> bench(13);
+  constexpr int kTries = 100;
+  const int crossbars = 3 * C::kSets + 4;
+  bench.program_all(crossbars);
+  for (const auto refusal : {tb::Refusal::kNone, tb::Refusal::kRead, tb::Refusal::kWrite}) {
+    bench.set_stall(refusal == tb::Refusal::kRead ? 0.6 : 0.0, refusal == tb::Refusal::kWrite ? 0.6 : 0.0);
+    const auto reach = [&](const UnitCmd& cmd, const std::vector<tb::Refusal>& refusals, auto&& run) {
+      const auto points = tb::with_refusals(size_cells<C>(cmd), refusals);
+      tb::declare_points(points);
+      const tb::Names wanted = {points[static_cast<size_t>(refusal)]};
+      for (int i = 0; i < kTries && !tb::missing_points(wanted).empty(); ++i) run();
+      EXPECT_EQ(tb::missing_points(wanted), tb::Names{});
+    };
+    for (const auto& [rows, row_tiles] : row_tile_sizes<C>()) {
+      for (const auto& [words, count] : word_sizes<C>()) {
+        for (const int first : {0, 1}) {
+          const Layer layer{first, row_tiles, count, 0, C::kActWords / 2};
+          reach(bench.project_cmd(layer), {tb::Refusal::kRead, tb::Refusal::kWrite},
+                [&] { bench.project(layer); });
+        }
+      }
+    }
+    if (refusal == tb::Refusal::kWrite) continue;  // XPROG writes nothing
+    for (const int rows : {1, C::kSide}) {
+      UnitCmd cmd;
+      cmd.opcode = Opcode::kXprog;
+      cmd.count = static_cast<uint16_t>(rows);
+      reach(cmd, {tb::Refusal::kRead},
+            [&] { bench.run(bench.prepare_program(0, 0, rows, Cells::kRandom, 0)); });
+    }
+  }
+}
+
+// The whole bank in one layer: as wide, as deep, and from the last crossbar.
+TYPED_TEST(Pim, WholeBank) {
+  using C = TypeParam;
+  if (C::kCrossbars > 64) GTEST_SKIP() << "slow to program";
+  Bench<C> bench(14);
+  bench.program_all(C::kCrossbars);
+  const int half = C::kActWords / 2;
+  bench.project({0, 1, std::min(C::kCrossbars * C::kOutWords, half), 0, half});
+  bench.project({0, C::kCrossbars, C::kOutWords, 0, half});
+  bench.project({C::kCrossbars - 1, 1, 1, half - C::kInWords, C::kActWords - 1});
+}
+
 TYPED_TEST(Pim, RowsPerConversionAndShift) {
   using C = TypeParam;
   Bench<C> bench(3);
@@ -466,6 +555,7 @@ TYPED_TEST(Pim, RefusesIllegalInstructions) {
     return cmd;
   };
   constexpr int kIllegal = 1, kBadAddress = 2, kBadOperand = 9;
+  tb::declare_points(kErrorPoints);
   bench.expect_error(xbar([](UnitCmd& c) { c.opcode = Opcode::kNorm; }), kIllegal);
   bench.expect_error(xbar([](UnitCmd& c) { c.count = 0; }), kBadOperand);
   bench.expect_error(xbar([](UnitCmd& c) { c.s1 = 0; }), kBadOperand);
@@ -495,6 +585,18 @@ TYPED_TEST(Pim, RefusesIllegalInstructions) {
     bench.act.bytes()[static_cast<size_t>(column / 4)] |= static_cast<uint8_t>(3 << (column % 4 * 2));
     bench.expect_error(prog, kBadOperand);
   }
+  EXPECT_EQ(tb::missing_points(kErrorPoints), tb::Names{});
+  // Of anything else in the fields, too.
+  const std::vector<Opcode> both = {Opcode::kXbar, Opcode::kXprog};
+  bench.expect_refusals(
+      bench.rng, both, [](UnitCmd& c) { c.count = 0; }, isa::ErrorCode::kBadOperand);
+  bench.expect_refusals(
+      bench.rng, {Opcode::kXbar}, [](UnitCmd& c) { c.s1 = 0; }, isa::ErrorCode::kBadOperand);
+  bench.expect_refusals(
+      bench.rng, {Opcode::kXprog}, [](UnitCmd& c) { c.s0 |= 0x8000, c.count |= 1; },
+      isa::ErrorCode::kBadAddress);
+  bench.expect_refusals(
+      bench.rng, {Opcode::kQk, Opcode::kLogit}, [](UnitCmd&) {}, isa::ErrorCode::kIllegalOpcode);
   bench.program(0);
   // Settings out of range.
   const Layer layer{0, 2, C::kOutWords, 1, C::kActWords / 2};

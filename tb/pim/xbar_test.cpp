@@ -12,6 +12,7 @@
 #include "Vxbar_array.h"
 #include "Vxbar_digital.h"
 #include "rtl/pim/xbar_array_dpi.hpp"
+#include "tb/common/coverage.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/common/signal.hpp"
 
@@ -38,6 +39,7 @@ class Twins {
   }
   ~Twins() {
     each([](auto& dut) { dut.final(); });
+    tb::collect_coverage(*context_);
   }
   Twins(const Twins&) = delete;
   Twins& operator=(const Twins&) = delete;
@@ -282,6 +284,7 @@ TEST(Xbar, NonIdealities) {
       EXPECT_EQ(differ, 0);  // all off
     }
     dut->final();
+    tb::collect_coverage(*context);
   }
   std::ifstream wear(wear_file);
   int lines = 0;

@@ -119,9 +119,9 @@ class Campaign {
         ++result_.coverage.errors[std::string(illegal_cases()[static_cast<size_t>(item.illegal)].name)];
       }
     } else if (e.error) {
-      ++result_.coverage.errors[e.error->cause == isa::ErrorCode::kBusFetch   ? "bus error on a fetch"
-                                : e.error->cause == isa::ErrorCode::kBusWrite ? "bus error on a write"
-                                                                              : "bus error on a read"];
+      ++result_.coverage.errors[kBusErrors[e.error->cause == isa::ErrorCode::kBusFetch  ? 0
+                                           : e.error->cause == isa::ErrorCode::kBusRead ? 1
+                                                                                        : 2]];
     }
   }
 

@@ -6,6 +6,9 @@
 #include <set>
 #include <unordered_map>
 
+#include "tb/common/functional.hpp"
+#include "tb/program/illegal.hpp"
+
 namespace pimllm::tb {
 namespace {
 
@@ -85,6 +88,27 @@ void Coverage::add(const Coverage& other) {
   for (const auto& [name, n] : other.pairs) pairs[name] += n;
   for (const auto& [name, n] : other.opcodes) opcodes[name] += n;
   for (const auto& [name, n] : other.errors) errors[name] += n;
+}
+
+void Coverage::count_points() const {
+  const auto count = [](const std::string& kind, const Names& names,
+                        const std::map<std::string, uint64_t>& hits) {
+    for (const auto& name : names) {
+      const std::string point = fmt::format("program, {}, {}", kind, name);
+      declare_points({point});
+      if (hits.contains(name)) hit_point(point);
+    }
+  };
+  Names all_opcodes, all_errors(std::begin(kBusErrors), std::end(kBusErrors));
+  std::map<std::string, uint64_t> of_units;
+  for (const auto& info : isa::kOpcodes) {
+    if (info.unit != Unit::kSched) all_opcodes.emplace_back(info.name);
+  }
+  for (const auto& [name, n] : opcodes) of_units[name.substr(0, name.find(' '))] += n;
+  for (const auto& c : illegal_cases()) all_errors.emplace_back(c.name);
+  count("data", unit_pairs(), pairs);
+  count("instruction", all_opcodes, of_units);
+  count("error", all_errors, errors);
 }
 
 std::vector<std::string> Coverage::missing_pairs() const {

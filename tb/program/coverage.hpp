@@ -11,6 +11,9 @@
 
 namespace pimllm::tb {
 
+inline constexpr const char* kBusErrors[] = {"bus error on a fetch", "bus error on a read",
+                                             "bus error on a write"};
+
 // Names of all pairs of units that can hand over data, "PIM -> ACT -> VEC": the writers of a space times its
 // readers (docs/architecture.md, "Memory ports").
 std::vector<std::string> unit_pairs();
@@ -24,6 +27,8 @@ struct Coverage {
   void add(const RandomProgram& program);
   void add(const Coverage& other);
   std::vector<std::string> missing_pairs() const;
+  // Declares all pairs, opcodes of units and errors as functional points, and hits those that are here.
+  void count_points() const;
 };
 
 }  // namespace pimllm::tb

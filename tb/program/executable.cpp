@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "golden/error.hpp"
 #include "models/io/atomic_file.hpp"
@@ -14,6 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kKind = "pimllm random program";
+constexpr uint64_t kMostMemory = uint64_t{1} << 26;  // of all segments, far above what is generated
 
 void note_reads(const std::vector<Item>& items, std::set<uint64_t>& beats) {
   for (const Item& item : items) {
@@ -39,6 +43,29 @@ std::vector<uint8_t> from_hex(const std::string& text) {
     bytes.push_back(static_cast<uint8_t>(std::stoul(text.substr(i, 2), nullptr, 16)));
   }
   return bytes;
+}
+
+// An integer of the type wanted; the library would convert any number, whatever its range.
+template <typename T>
+T integer(const json& value) {
+  const bool fits = value.is_number_unsigned()
+                        ? std::in_range<T>(value.get<uint64_t>())
+                        : value.is_number_integer() && std::in_range<T>(value.get<int64_t>());
+  if (!fits) {
+    fail("expected an integer of {} to {}, found {}", std::numeric_limits<T>::min(),
+         std::numeric_limits<T>::max(), value.is_number() ? value.dump() : value.type_name());
+  }
+  return value.get<T>();
+}
+
+template <typename T>
+void read(const json& value, T& to) {
+  to = integer<T>(value);
+}
+
+template <typename T, size_t kSize>
+void read(const json& value, std::array<T, kSize>& to) {
+  for (size_t i = 0; i < kSize; ++i) read(value.at(i), to[i]);
 }
 
 // Parts of a segment that are not zero.
@@ -137,35 +164,39 @@ Executable load_executable(const std::string& path) {
     e.name = in.at("name");
     Conditions& c = e.conditions;
     c.config = in.at("config");
-    c.seed = in.at("seed");
-    c.program_address = in.at("program_address");
-    c.host.token_in = in.at("host").at("token_in");
-    c.host.position = in.at("host").at("position");
-    c.host.tokens_left = in.at("host").at("tokens_left");
-    c.host.arg = in.at("host").at("arg");
-    c.crossbar.rows_per_conversion = in.at("crossbar").at("rows_per_conversion");
-    c.crossbar.lsb_shift = in.at("crossbar").at("lsb_shift");
-    c.crossbar.adc_bits = in.at("crossbar").at("adc_bits");
+    read(in.at("seed"), c.seed);
+    read(in.at("program_address"), c.program_address);
+    read(in.at("host").at("token_in"), c.host.token_in);
+    read(in.at("host").at("position"), c.host.position);
+    read(in.at("host").at("tokens_left"), c.host.tokens_left);
+    read(in.at("host").at("arg"), c.host.arg);
+    read(in.at("crossbar").at("rows_per_conversion"), c.crossbar.rows_per_conversion);
+    read(in.at("crossbar").at("lsb_shift"), c.crossbar.lsb_shift);
+    read(in.at("crossbar").at("adc_bits"), c.crossbar.adc_bits);
     const json& timing = in.at("timing");
-    c.timing.latency = timing.at("latency");
+    read(timing.at("latency"), c.timing.latency);
     c.timing.stall = timing.at("stall");
-    c.timing.latency_spread = timing.at("latency_spread");
-    if (timing.contains("error_at")) c.timing.error_at = timing.at("error_at").get<uint64_t>();
+    read(timing.at("latency_spread"), c.timing.latency_spread);
+    if (timing.contains("error_at")) c.timing.error_at = integer<uint64_t>(timing.at("error_at"));
     if (in.contains("error")) {
       const json& error = in.at("error");
       ExpectedError expected;
-      expected.cause = static_cast<isa::ErrorCode>(error.at("cause").get<int>());
-      expected.unit = static_cast<isa::Unit>(error.at("unit").get<int>());
+      expected.cause = static_cast<isa::ErrorCode>(integer<int>(error.at("cause")));
+      expected.unit = static_cast<isa::Unit>(integer<int>(error.at("unit")));
       expected.may_be_behind = error.at("may_be_behind");
-      if (error.contains("index")) expected.index = error.at("index").get<size_t>();
+      if (error.contains("index")) expected.index = integer<size_t>(error.at("index"));
       e.error = expected;
     }
+    uint64_t memory = 0;
     for (const json& segment : in.at("memory")) {
-      MemorySegment s{"", segment.at("address"), segment.at("size"), {}};
+      MemorySegment s{
+          "", integer<uint64_t>(segment.at("address")), integer<uint64_t>(segment.at("size")), {}};
+      if (s.size > kMostMemory - memory) fail("expected at most {} bytes of memory in all", kMostMemory);
+      memory += s.size;
       for (const json& part : segment.at("parts")) {
         const auto bytes = from_hex(part.at("bytes"));
-        const auto at = part.at("at").get<size_t>();
-        if (at + bytes.size() > s.size) fail("expected parts within {} bytes", s.size);
+        const auto at = integer<size_t>(part.at("at"));
+        if (at > s.size || bytes.size() > s.size - at) fail("expected parts within {} bytes", s.size);
         if (s.bytes.size() < at + bytes.size()) s.bytes.resize(at + bytes.size());
         std::copy(bytes.begin(), bytes.end(), s.bytes.begin() + static_cast<std::ptrdiff_t>(at));
       }
@@ -180,7 +211,8 @@ Executable load_executable(const std::string& path) {
     }
     return e;
   } catch (const std::exception& error) {
-    fail("{}: {}", path, error.what());
+    constexpr size_t kLongest = 300;
+    fail("{}: {}", path, printable(error.what(), kLongest));
   }
 }
 

@@ -53,6 +53,7 @@ int random(const CampaignOptions& options, bool whole) {
         100 * r.least_overlap, r.least_words);
   }
   fmt::print("{:.1f} s, {:.1f} programs/s\n", seconds, static_cast<double>(r.programs) / seconds);
+  r.coverage.count_points();
   const auto missing = r.coverage.missing_pairs();
   fmt::print("pairs of units: {} of {} covered; {} opcodes with modes; {} kinds of errors\n",
              unit_pairs().size() - missing.size(), unit_pairs().size(), r.coverage.opcodes.size(),

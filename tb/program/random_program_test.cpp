@@ -1,11 +1,15 @@
 // The bench for random programs itself: what it must notice, make short, and keep.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "golden/error.hpp"
+#include "models/io/atomic_file.hpp"
 #include "tb/common/seed.hpp"
+#include "tb/program/coverage.hpp"
 #include "tb/program/generator.hpp"
 #include "tb/program/illegal.hpp"
 #include "tb/program/session.hpp"
@@ -13,6 +17,8 @@
 
 namespace pimllm::tb {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr const char* kConfig = "unit";
 
@@ -95,9 +101,48 @@ TEST(RandomProgram, FileKeepsAll) {
   }
 }
 
+// Found by fuzzing: a place that wraps around, gigabytes, numbers of another type, foreign bytes in a
+// message.
+TEST(RandomProgram, DamagedFilesAreRefused) {
+  const std::string path = (std::filesystem::temp_directory_path() /
+                            ("pimllm_damaged_program_" + std::to_string(draw_seed(5)) + ".json"))
+                               .string();
+  save_executable(make_executable(make_program(kConfig, draw_seed(6)), hardware_preset(kConfig), "kept"),
+                  path);
+  const auto good = nlohmann::json::parse(read_file(path));
+  const auto refused = [&](const std::string& text) -> std::string {
+    write_file_atomically(path, text);
+    try {
+      load_executable(path);
+    } catch (const Error& error) {
+      return std::string(error.what()).substr(path.size());
+    }
+    ADD_FAILURE() << "expected an Error";
+    return {};
+  };
+  const auto with = [&](const char* pointer, const nlohmann::json& value) {
+    auto damaged = good;
+    damaged[nlohmann::json::json_pointer(pointer)] = value;
+    return refused(damaged.dump());
+  };
+  const nlohmann::json wraps = {{{"at", ~uint64_t{0}}, {"bytes", "0102"}}};
+  EXPECT_THAT(with("/memory/0/parts", wraps), HasSubstr("expected parts within"));
+  EXPECT_THAT(with("/memory/0/size", uint64_t{1} << 40),
+              HasSubstr("expected at most 67108864 bytes of memory"));
+  EXPECT_THAT(with("/seed", 2e34),
+              HasSubstr("expected an integer of 0 to 18446744073709551615, found 2e+34"));
+  EXPECT_THAT(with("/seed", -1), HasSubstr("found -1"));
+  EXPECT_THAT(with("/crossbar/adc_bits", int64_t{1} << 40), HasSubstr("found 1099511627776"));
+  EXPECT_THAT(with("/kind", std::string(5000, '\n')), HasSubstr("found '???"));
+  EXPECT_THAT(refused("{\"kind\": \xFF"), HasSubstr("last read: '\"kind\": ?'"));
+  EXPECT_LT(refused("{\"" + std::string(5000, 'a')).size(), 400U);
+  std::filesystem::remove(path);
+}
+
 // Every way to be illegal, each at some place of a program; the machine goes on after it.
 TEST(RandomProgram, EveryIllegalCase) {
   Session session(kConfig);
+  Coverage coverage;
   const uint64_t seed = draw_seed(5);
   for (size_t i = 0; i < illegal_cases().size(); ++i) {
     RandomProgram program = make_program(kConfig, seed + i, true);
@@ -111,7 +156,9 @@ TEST(RandomProgram, EveryIllegalCase) {
     const RunResult next =
         session.run(make_executable(make_program(kConfig, seed + i), session.hardware(), "next"));
     EXPECT_TRUE(next.passed()) << "after " << illegal_cases()[i].name << ": " << next.failure;
+    ++coverage.errors[std::string(illegal_cases()[i].name)];
   }
+  coverage.count_points();
 }
 
 // What must fail does not pass by failing otherwise, or by ending well.

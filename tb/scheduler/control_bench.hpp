@@ -14,6 +14,7 @@
 #include "models/isa/pimllm_regs.h"
 #include "tb/common/axi_lite.hpp"
 #include "tb/common/axi_memory.hpp"
+#include "tb/common/coverage.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/scheduler/interpreter.hpp"
 
@@ -97,7 +98,10 @@ class ControlBench {
     dut.dma_idle_i = 1;
     reset();
   }
-  ~ControlBench() { dut.final(); }
+  ~ControlBench() {
+    dut.final();
+    collect_coverage(*context_);
+  }
 
   std::mt19937_64 rng;
 

@@ -123,6 +123,63 @@ class ProgramGenerator {
     }
   }
 
+  // Operands that the opcode does not have, or that are no local address, may be anything.
+  void operands_without_limit(isa::Opcode op, UnitFields& f) {
+    using isa::Opcode;
+    const auto any = [this] { return Ref{data(), pick(0, 2047)}; };
+    const auto any_scalar = [this] { return Ref{data(), pick(0, 127)}; };
+    const bool open = (f.mode & 4) != 0;
+    switch (op) {
+      case Opcode::kLoadt:
+      case Opcode::kStoret:
+      case Opcode::kLoadl:
+      case Opcode::kStorel:
+        f.a2 = any();
+        f.s1 = any_scalar();
+        break;
+      case Opcode::kXprog:
+        f.a1 = any();
+        [[fallthrough]];
+      case Opcode::kXbar:
+        f.a2 = any();
+        f.s1 = any_scalar();
+        f.s2 = any_scalar();
+        break;
+      case Opcode::kQk:
+      case Opcode::kPv:
+        f.s0 = any_scalar();
+        if (!open) f.s1 = any_scalar();
+        break;
+      case Opcode::kSmaxscan:
+        f.a1 = any();
+        [[fallthrough]];
+      case Opcode::kSoftmax:
+        if (!open) f.s2 = any_scalar();
+        break;
+      case Opcode::kQuant:
+        if ((f.mode & 3) == 0) f.a1 = any();
+        break;
+      case Opcode::kJoin:
+        f.a1 = any();
+        f.s1 = any_scalar();
+        f.s2 = any_scalar();
+        break;
+      case Opcode::kResadd:
+      case Opcode::kEmbed:
+        if ((f.mode & 1) == 0) f.a1 = any();
+        break;
+      case Opcode::kActfn:
+        if ((f.mode & 0xC) == 0) f.a1 = any();
+        break;
+      case Opcode::kLogit:
+        f.s1 = any_scalar();
+        f.s2 = any_scalar();
+        break;
+      default:
+        break;
+    }
+  }
+
   // A unit instruction that takes tokens meant for its unit and may give some.
   void unit(std::array<int, 32>& open, bool gives, int only_unit = -1) {
     using isa::Opcode;
@@ -148,6 +205,7 @@ class ProgramGenerator {
     f.s2 = small();
     if (me == 0 || me == 2) f.s2 = {data(), pick(0, 127)};
     if (me == 0 || me == 1) f.s0 = {data(), pick(0, 127)};
+    operands_without_limit(op, f);
     if (op == Opcode::kLogit) f.s2 = {data(), pick(0, 127)};
     f.wait0 = take(open, me);
     f.wait1 = take(open, me);

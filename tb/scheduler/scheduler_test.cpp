@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include "Vcontrol_paper.h"
 #include "Vcontrol_small.h"
 #include "Vcontrol_unit.h"
+#include "Vcontrol_unit___024root.h"
+#include "tb/common/functional.hpp"
 #include "tb/scheduler/control_bench.hpp"
 #include "tb/scheduler/program_generator.hpp"
 
@@ -45,6 +48,33 @@ class Scheduler : public testing::Test {
 };
 using Configs = testing::Types<Unit, Small, Paper>;
 TYPED_TEST_SUITE(Scheduler, Configs);
+
+// ---- Functional points: opcodes of programs that ran, tokens of commands, errors ----
+
+const Names kUnitNames = {"DMA", "PIM", "ARR", "SMX", "VEC"};
+const Names kTaken = {"takes no token", "takes 1 token", "takes 2 tokens"};
+const Names kGiven = {"gives no token", "gives 1 token", "gives 2 tokens"};
+
+std::string scheduled(Opcode opcode) { return fmt::format("scheduler, {}", isa::opcode_info(opcode).name); }
+
+Names program_points() {
+  Names names = cross({{"scheduler"}, kUnitNames, kTaken, kGiven});
+  for (const auto& info : isa::kOpcodes) names.push_back(scheduled(info.opcode));
+  return names;
+}
+
+void hit_program(const std::vector<Word>& program, const Outcome& outcome) {
+  for (const Word& word : program)
+    hit_point(scheduled(static_cast<Opcode>(word.get(isa::sched_field::kOpcode))));
+  const auto tokens = [](const auto& sems) {
+    return static_cast<size_t>(std::ranges::count_if(sems, std::identity{}));
+  };
+  for (size_t u = 0; u < kUnits; ++u) {
+    for (const auto& issued : outcome.units[u])
+      hit_point(cross(
+          {{"scheduler"}, {kUnitNames[u]}, {kTaken[tokens(issued.wait)]}, {kGiven[tokens(issued.sig)]}})[0]);
+  }
+}
 
 Word li(int rd, int64_t imm) { return sched_instr(Opcode::kLi, {.rd = rd, .imm = imm}); }
 Word op(Opcode o, const SchedFields& f = {}) { return sched_instr(o, f); }
@@ -175,16 +205,24 @@ void run_and_check(Bench& b, const std::vector<Word>& program, uint64_t base) {
   EXPECT_EQ(b.host.read(REG(POSITION)), expected.position);
   EXPECT_EQ(b.host.read(REG(TOKENS_LEFT)), expected.tokens_left);
   EXPECT_EQ(b.counter(REG(INSTRUCTIONS_LO)), expected.instructions);
+  declare_points(program_points());
+  hit_program(program, expected);
 }
 
 TYPED_TEST(Scheduler, RandomProgramsDoWhatTheInterpreterSays) {
   typename TestFixture::Bench b(1, TestFixture::kBytes);
-  for (int i = 0; i < 40; ++i) {
+  constexpr int kLeast = 40, kMost = 200;
+  declare_points(program_points());
+  for (int i = 0; i < kLeast || (i < kMost && !missing_points(program_points()).empty()); ++i) {
     random_timing(b);
-    const uint64_t base = (b.rng() & kMask48 & ~uint64_t{0xFFFFFFF}) + 16 * (b.rng() % 1000);
+    b.dut.stall_operand_i = b.rng() & 31;
+    b.dut.stall_output_i = b.rng() & 31;
+    b.dut.stall_memory_i = b.rng() & 31;
+    const uint64_t base = b.rng() & (kMask48 >> 1) & ~uint64_t{15};
     run_and_check(b, ProgramGenerator(b.rng).generate(5 + static_cast<int>(b.rng() % 40)), base);
     if (testing::Test::HasFailure()) FAIL() << "program " << i;
   }
+  EXPECT_EQ(missing_points(program_points()), Names{});
 }
 
 // A reset in the middle of whatever leaves nothing behind.
@@ -340,6 +378,8 @@ TYPED_TEST(Scheduler, ErrorsEachInTurn) {
   b.fetch.timing.latency = 5;
   for (const auto& wrong : wrong_programs()) {
     SCOPED_TRACE(wrong.name);
+    const std::string point = fmt::format("scheduler, error, {}", wrong.name);
+    declare_points({point});
     forget(b);
     b.load(wrong.program, kBase);
     b.start(kBase);
@@ -349,6 +389,7 @@ TYPED_TEST(Scheduler, ErrorsEachInTurn) {
     }
     recover(b);
     if (testing::Test::HasFailure()) FAIL() << wrong.name << " at " << wrong.at;
+    hit_point(point);
   }
   run_and_check(b, ProgramGenerator(b.rng).generate(20), kBase);
 }
@@ -510,6 +551,63 @@ TYPED_TEST(Scheduler, TokensCountUpTo63) {
   EXPECT_EQ(b.wait_end(), kDone);
 }
 
+// Every semaphore up to the most it counts, and down again.
+TYPED_TEST(Scheduler, EverySemaphoreCountsUpTo63) {
+  typename TestFixture::Bench b(21, TestFixture::kBytes);
+  std::vector<Word> program = {li(2, 63)};
+  for (int s = 1; s < 32; ++s) {
+    program.push_back(op(Opcode::kLoop, {.rs = 2, .imm = 1}));
+    program.push_back(op(Opcode::kPost, {.sig = s}));
+    program.push_back(op(Opcode::kLoop, {.rs = 2, .imm = 1}));
+    program.push_back(op(Opcode::kWait, {.wait0 = s}));
+  }
+  program.push_back(op(Opcode::kHalt));
+  b.load(program, kBase);
+  b.start(kBase);
+  EXPECT_EQ(b.wait_end(), kDone);
+}
+
+// Every register holds any value: addresses of loads show them.
+TYPED_TEST(Scheduler, EveryRegisterHoldsAnyValue) {
+  typename TestFixture::Bench b(22, TestFixture::kBytes);
+  for (int round = 0; round < 8; ++round) {
+    std::vector<Word> program;
+    for (int r = 1; r < 32; ++r) {
+      program.push_back(li(r, static_cast<int64_t>(b.rng() & kMask48)));
+      program.push_back(load({.a1 = {r, 0}}));
+    }
+    program.push_back(op(Opcode::kHalt));
+    run_and_check(b, program, kBase);
+  }
+}
+
+// Loops of any number of runs, nested, anywhere in memory, go on until they are reset.
+TYPED_TEST(Scheduler, LongLoopsRunOn) {
+  typename TestFixture::Bench b(24, TestFixture::kBytes);
+  for (int round = 0; round < 12; ++round) {
+    const uint64_t base = b.rng() & (kMask48 >> 1) & ~uint64_t{15};
+    std::vector<Word> program;
+    // Only the innermost comes to its end often; its own count is small in some rounds, so that the others
+    // count too.
+    for (int r = 2; r < 6; ++r) {
+      const bool innermost = r == 5 && round % 2 == 0;
+      program.push_back(li(r, innermost ? 2 : static_cast<int64_t>(b.rng() & (kMask48 >> 1)) + 1000));
+    }
+    const int pads = static_cast<int>(b.rng() % 40);
+    for (int i = 0; i < pads; ++i) program.push_back(op(Opcode::kNop));
+    for (int r = 2; r < 6; ++r) program.push_back(op(Opcode::kLoop, {.rs = r, .imm = 6 - r + 4}));
+    for (int i = 0; i < 4; ++i) program.push_back(op(Opcode::kNop));
+    for (int i = 0; i < 4; ++i) program.push_back(op(Opcode::kNop));
+    program.push_back(op(Opcode::kHalt));
+    b.load(program, base);
+    b.start(base);
+    for (int i = 0; i < 600; ++i) b.step();
+    EXPECT_EQ(b.status(), kBusy);
+    b.host.write(REG(CONTROL), PIMLLM_REGS__CONTROL__SOFT_RESET_bm);
+    EXPECT_EQ(b.wait_end(), 0U);
+  }
+}
+
 // One token, two units that want it: the lower one gets it, the other waits for the next.
 TYPED_TEST(Scheduler, OneTokenServesOneTaker) {
   typename TestFixture::Bench b(19, TestFixture::kBytes);
@@ -600,6 +698,10 @@ TYPED_TEST(Scheduler, RegistersReadBackAndUnknownAddressesFail) {
   EXPECT_EQ(b.host.read(REG(VERSION)), 0x00010000U);
   EXPECT_EQ(b.host.read(REG(CHANNEL_BYTES)), TestFixture::kBytes);
   EXPECT_EQ(b.host.read(REG(SMX_LANES)) * 2, b.host.read(REG(ARRAY_COLS)));
+  // Every parameter of the machine is there, and none is 0.
+  for (uint32_t addr = REG(ARRAY_ROWS); addr <= REG(IBUF_LINES); addr += 4) {
+    EXPECT_NE(b.host.read(addr), 0U) << "register " << addr;
+  }
   for (const uint32_t addr : {REG(PROGRAM_BASE_LO), REG(TOKEN_IN), REG(POSITION), REG(TOKENS_LEFT), REG(ARG0),
                               REG(ARG3), REG(WATCHDOG_LIMIT)}) {
     const auto value = static_cast<uint32_t>(b.rng());
@@ -615,8 +717,10 @@ TYPED_TEST(Scheduler, RegistersReadBackAndUnknownAddressesFail) {
   EXPECT_EQ(b.dut.rows_per_conv_o, 7);
   EXPECT_EQ(b.dut.lsb_shift_o, 3);
   EXPECT_EQ(b.dut.adc_bits_o, 4);
-  b.dut.clip_count_i = 12345;
-  EXPECT_EQ(b.host.read(REG(CLIP_COUNT)), 12345U);
+  for (int i = 0; i < 8; ++i) {
+    b.dut.clip_count_i = static_cast<uint32_t>(b.rng());
+    EXPECT_EQ(b.host.read(REG(CLIP_COUNT)), b.dut.clip_count_i);
+  }
   EXPECT_EQ(b.host.read_access(0x3FC).resp, 2);
   EXPECT_EQ(b.host.write_access(0x3FC, 1).resp, 2);
   EXPECT_EQ(b.host.read(REG(CONTROL)), 0U);
@@ -643,6 +747,41 @@ TYPED_TEST(Scheduler, CountersCountWhatUnitsSay) {
   EXPECT_EQ(b.counter(REG(INSTRUCTIONS_LO)), 3U);
   b.host.write(REG(CONTROL), PIMLLM_REGS__CONTROL__CLEAR_COUNTERS_bm);
   EXPECT_EQ(b.counter(REG(CYCLES_LO)), 0U);
+}
+
+// Counters have 48 bits: each takes any value (put there from outside, while a program hangs) and counts on
+// from it.
+TEST(SchedulerCounters, HoldAnyValueAndWrap) {
+  ControlBench<Vcontrol_unit> b(23, 8);
+  auto* root = b.dut.rootp;
+#define COUNTER(i) &root->control__DOT__u_counters__DOT__gen_counters__BRA__##i##__KET____DOT__count_q
+  const std::array counters = {COUNTER(0),  COUNTER(1),  COUNTER(2),  COUNTER(3),  COUNTER(4),
+                               COUNTER(5),  COUNTER(6),  COUNTER(7),  COUNTER(8),  COUNTER(9),
+                               COUNTER(10), COUNTER(11), COUNTER(12), COUNTER(13), COUNTER(14),
+                               COUNTER(15), COUNTER(16), COUNTER(17), COUNTER(18), COUNTER(19),
+                               COUNTER(20), COUNTER(21), COUNTER(22), COUNTER(23), COUNTER(24)};
+#undef COUNTER
+  constexpr size_t kFirstOfUnits = 5;
+  b.load({op(Opcode::kWait, {.wait0 = 5}), op(Opcode::kHalt)}, kBase);
+  b.start(kBase);
+  for (int i = 0; i < 100; ++i) b.step();
+  for (int round = 0; round < 8; ++round) {
+    std::array<uint64_t, counters.size()> values{};
+    for (size_t i = 0; i < values.size(); ++i) *counters[i] = values[i] = b.rng() & kMask48;
+    b.step();
+    for (size_t i = 0; i < values.size(); ++i) {
+      const uint64_t found = b.counter(REG(CYCLES_LO) + 8 * i);
+      // Only the decoder's count now.
+      if (i >= kFirstOfUnits) {
+        EXPECT_EQ(found, values[i]) << "counter " << i;
+      } else {
+        EXPECT_LT((found - values[i]) & kMask48, 10000U) << "counter " << i;
+      }
+    }
+  }
+  *counters[0] = kMask48;  // CYCLES
+  for (int i = 0; i < 10; ++i) b.step();
+  EXPECT_LT(b.counter(REG(CYCLES_LO)), 1000U);
 }
 
 // --- speed

@@ -14,6 +14,7 @@
 #include "Vscratchpad_small.h"
 #include "Vscratchpad_tiny.h"
 #include "tb/common/axi_memory.hpp"
+#include "tb/common/coverage.hpp"
 #include "tb/common/memory_port.hpp"
 #include "tb/common/seed.hpp"
 
@@ -100,7 +101,10 @@ struct Bench {
     for (int i = 0; i < 3; ++i) clock();
     dut.rst_ni = 1;
   }
-  ~Bench() { dut.final(); }
+  ~Bench() {
+    dut.final();
+    collect_coverage(context);
+  }
 
   bool coin(double p) { return std::uniform_real_distribution<double>(0, 1)(rng) < p; }
   size_t draw(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(rng); }

@@ -99,11 +99,40 @@ void execute(const UnitCmd& cmd, int cols, Spaces& m) {
   std::copy(halves.begin(), halves.end(), m.scr.as<uint16_t>().begin() + static_cast<long>(cmd.a1) * cols);
 }
 
+// ---- Functional points: mode and size of an instruction ----
+
+std::vector<std::pair<std::string, int>> sizes(int cols) {
+  return {{"1 token", 1},         {"half tile", cols / 2}, {"half tile + 1", cols / 2 + 1},
+          {"tile - 1", cols - 1}, {"tile", cols},          {"tile + 1", cols + 1},
+          {"2 tiles", 2 * cols}};
+}
+
+Names cells(const UnitCmd& cmd, int cols) {
+  const bool scan = cmd.opcode == isa::Opcode::kSmaxscan;
+  const std::string mode = fmt::format("{}, {}{}",
+                                       scan                         ? "SMAXSCAN"
+                                       : (cmd.mode & kConsmax) != 0 ? "SOFTMAX, ConSMax"
+                                                                    : "SOFTMAX, exact",
+                                       (cmd.mode & kContinue) != 0 ? "continues" : "begins",
+                                       (cmd.mode & kOpen) != 0 ? ", open tile" : "");
+  Names names;
+  for (const auto& [name, tokens] : sizes(cols)) {
+    if (cmd.count == tokens) names.push_back(mode + ", " + name);
+  }
+  return names;
+}
+
+const Names kErrorPoints = {error_point(isa::Opcode::kSoftmax, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kSoftmax, isa::ErrorCode::kBadOperand),
+                            error_point(isa::Opcode::kSmaxscan, isa::ErrorCode::kBadAddress),
+                            error_point(isa::Opcode::kSmaxscan, isa::ErrorCode::kBadOperand)};
+
 template <typename Model>
 struct Bench : UnitBench<Model> {
   static constexpr Shape kSize = kShape<Model>;
   Spaces mem{kSize};
   std::mt19937_64 rng;
+  int phase = 0;  // of records in SCL modulo 8, and of K's words in KVS modulo 2
   ReadPort scr_rd, kvs_rd, scl_rd;
   WritePort scr_wr, scl_wr;
 
@@ -125,12 +154,14 @@ struct Bench : UnitBench<Model> {
       this->add(*port);
     for (auto* port : {&scr_rd, &kvs_rd, &scl_rd}) port->stall.rng = &rng;
     for (auto* port : {&scr_wr, &scl_wr}) port->stall.rng = &rng;
+    this->functional.follow([](const UnitCmd& cmd) { return cells(cmd, kSize.cols); });
     this->reset();
   }
 
-  void stall_all(double p) {
-    for (auto* port : {&scr_rd, &kvs_rd, &scl_rd}) port->stall.probability = p;
-    for (auto* port : {&scr_wr, &scl_wr}) port->stall.probability = p;
+  void stall_all(double p) { stall(p, p); }
+  void stall(double reads, double writes) {
+    for (auto* port : {&scr_rd, &kvs_rd, &scl_rd}) port->stall.probability = reads;
+    for (auto* port : {&scr_wr, &scl_wr}) port->stall.probability = writes;
   }
 
   int draw(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
@@ -151,12 +182,12 @@ struct Bench : UnitBench<Model> {
     }
     auto scales = mem.kvs.template as<uint32_t>();
     for (size_t i = 0; i < scales.size(); ++i) {
-      const bool v = (i / static_cast<size_t>(kSize.cols)) % 2 == 1;
+      const bool v = (i / static_cast<size_t>(kSize.cols) + static_cast<size_t>(phase)) % 2 == 1;
       scales[i] = sf_pack(v ? scale(-22, spread) : scale(-29, spread));
     }
     auto scl = mem.scl.template as<uint32_t>();
     for (size_t i = 0; i < scl.size(); ++i) {
-      switch (i % 8) {
+      switch ((i + 8 - static_cast<size_t>(phase)) % 8) {
         case kSq:
           scl[i] = sf_pack(scale(-20, spread));
           break;
@@ -187,10 +218,14 @@ struct Bench : UnitBench<Model> {
     const int tiles = ceil_div(tokens, kSize.cols);
     cmd.a0 = static_cast<uint16_t>(2 * draw(0, kSize.scr_words / 2 - tiles));
     place_numerators(cmd);
-    cmd.a2 = static_cast<uint16_t>(2 * draw(0, kSize.kvs_words / 2 - tiles));
-    cmd.s2 = static_cast<uint64_t>(2 * draw(0, kSize.kvs_words / 2 - 1));
-    cmd.s0 = static_cast<uint16_t>(8 * draw(0, 3));
-    cmd.s1 = static_cast<uint16_t>(8 * draw(0, 3) + 7);
+    const int odd = phase % 2, records = kSize.scl_words / 8 - 2;
+    cmd.a2 = static_cast<uint16_t>(2 * draw(0, std::max(kSize.kvs_words / 2 - tiles - odd, 0)));
+    if (cmd.a2 + 2 * tiles < kSize.kvs_words) cmd.a2 = static_cast<uint16_t>(cmd.a2 + odd);
+    cmd.s2 = static_cast<uint64_t>(2 * draw(0, kSize.kvs_words / 2 - 1 - odd) + odd);
+    if ((cmd.mode & kOpen) == 0 && draw(0, 1) != 0) cmd.s2 = rng() >> 16;  // not looked at
+    cmd.s0 = static_cast<uint16_t>(8 * draw(0, records) + phase);
+    cmd.s1 = static_cast<uint16_t>(8 * draw(0, records) + 7 + phase);
+    cmd.pos = static_cast<uint16_t>(rng());
     return cmd;
   }
 
@@ -262,12 +297,14 @@ TYPED_TEST(Softmax, Random) {
   const bool paper = bench.kSize.cols == 32;
   for (int round = 0; round < (paper ? 12 : 120); ++round) {
     constexpr int kSpreads[] = {2, 2, 10, 60, 32767};
+    bench.phase = bench.draw(0, 7);
     bench.fill(kSpreads[round % 5]);
     bench.stall_all(round % 3 == 0 ? 0.0 : bench.draw(0, 2) == 0 ? 0.85 : 0.3);
     std::vector<UnitCmd> cmds;
     for (int i = bench.draw(1, 8); i > 0; --i) {
       const int limit = std::min(bench.max_tokens(), bench.kSize.cols * (bench.draw(0, 5) == 0 ? 40 : 6));
-      cmds.push_back(bench.command(bench.draw(0, limit)));
+      cmds.push_back(
+          bench.command(bench.draw(0, 15) == 0 && !paper ? bench.max_tokens() : bench.draw(0, limit)));
     }
     bench.run_sequence(cmds);
     if (::testing::Test::HasFailure()) break;
@@ -332,6 +369,33 @@ TYPED_TEST(Softmax, OnePortBlocked) {
     bench.stall_all(0.0);
     stall->probability = 0.95;
     bench.run_sequence({bench.command(5 * bench.kSize.cols + 1), bench.command(3 * bench.kSize.cols)});
+  }
+}
+
+// Every mode with every size at a boundary; nothing refused, reads refused, writes refused.
+TYPED_TEST(Softmax, EveryModeSizeAndRefusal) {
+  Bench<TypeParam> bench(11);
+  constexpr int kTries = 100;
+  const std::vector<Refusal> refusals = {Refusal::kRead, Refusal::kWrite};
+  for (const Refusal refusal : {Refusal::kNone, Refusal::kRead, Refusal::kWrite}) {
+    bench.stall(refusal == Refusal::kRead ? 0.6 : 0.0, refusal == Refusal::kWrite ? 0.6 : 0.0);
+    for (const auto opcode : {isa::Opcode::kSoftmax, isa::Opcode::kSmaxscan}) {
+      for (uint8_t mode = 0; mode < 8; ++mode) {
+        for (const auto& [name, tokens] : sizes(bench.kSize.cols)) {
+          bench.fill(2);
+          UnitCmd cmd = bench.command(tokens);
+          cmd.opcode = opcode;
+          cmd.mode = mode;
+          cmd.s2 = cmd.a2;
+          bench.place_numerators(cmd);
+          const Names points = with_refusals(cells(cmd, bench.kSize.cols), refusals);
+          declare_points(points);
+          const Names wanted = {points[static_cast<size_t>(refusal)]};
+          for (int i = 0; i < kTries && !missing_points(wanted).empty(); ++i) bench.run_sequence({cmd});
+          EXPECT_EQ(missing_points(wanted), Names{});
+        }
+      }
+    }
   }
 }
 
@@ -410,6 +474,10 @@ TYPED_TEST(Softmax, Errors) {
       isa::ErrorCode::kBadAddress);
   add([&](UnitCmd& c) { c.s0 = static_cast<uint16_t>(s.scl_words - 7); }, isa::ErrorCode::kBadAddress);
   add([&](UnitCmd& c) { c.s1 = static_cast<uint16_t>(s.scl_words); }, isa::ErrorCode::kBadAddress);
+  add([](UnitCmd& c) { c.opcode = isa::Opcode::kSmaxscan, c.a0 = 1; }, isa::ErrorCode::kBadOperand);
+  add([&](UnitCmd& c) { c.opcode = isa::Opcode::kSmaxscan, c.s0 = static_cast<uint16_t>(s.scl_words - 7); },
+      isa::ErrorCode::kBadAddress);
+  declare_points(kErrorPoints);
   for (const auto& [cmd, code] : bad) {
     const auto before = bench.done();
     const auto writes = bench.scr_wr.writes + bench.scl_wr.writes;
@@ -426,6 +494,10 @@ TYPED_TEST(Softmax, Errors) {
     EXPECT_EQ(bench.done(), before);
     EXPECT_EQ(bench.scr_wr.writes + bench.scl_wr.writes, writes);
   }
+  EXPECT_EQ(missing_points(kErrorPoints), Names{});
+  bench.expect_refusals(
+      bench.rng, {isa::Opcode::kSoftmax, isa::Opcode::kSmaxscan}, [](UnitCmd& c) { c.a0 |= 1; },
+      isa::ErrorCode::kBadOperand);
   // What is just inside passes.
   UnitCmd last = good;
   last.a0 = static_cast<uint16_t>(2 * (s.scr_words / 2 - 3));

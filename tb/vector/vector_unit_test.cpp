@@ -53,8 +53,9 @@ class AppendPort : public Port {
   uint64_t writes = 0;
 
   void before_edge() override {
-    const bool granted = req_.get() != 0 && !stall();
+    const bool req = req_.get() != 0, granted = req && !stall();
     gnt_.set(granted ? 1 : 0);
+    refused_ = req && !granted;
     if (!granted) return;
     auto word = ram_.word(group_.get() * rows_ + addr_.get());
     const auto enables = be_.bytes();
@@ -64,12 +65,103 @@ class AppendPort : public Port {
     ++writes;
   }
   void after_edge() override {}
+  Refusal refused() const override { return refused_ ? Refusal::kWrite : Refusal::kNone; }
 
  private:
   Ram& ram_;
   uint64_t rows_;
   Signal req_, group_, addr_, data_, be_, gnt_;
+  bool refused_ = false;
 };
+
+// ---- Functional points: mode and size of an instruction ----
+
+const Names kChunks = {"1 chunk", "2 chunks", "3 chunks", "4 chunks", "5 chunks", "8 chunks or more"};
+const Names kHeads = {"1 head", "4 heads", "5 heads", "9 heads or more"};
+
+// The name for a count among those that stand for counts from 1 on; empty where there is none.
+std::string size_name(const Names& names, uint64_t count) {
+  for (const auto& name : names) {
+    const uint64_t n = std::stoull(name);
+    if (name.ends_with("more") ? count >= n : count == n) return name;
+  }
+  return "";
+}
+
+const Names kAux = {"no aux", "bias", "RoPE"}, kDest = {"to ACT", "Q", "K", "V"};
+const Names kActs = {"ReLU", "ReLU^2", "SiLU", "GELU"};
+
+// All cells of the instruction.
+Names vector_points(isa::Opcode opcode) {
+  const Names op = {std::string(isa::opcode_info(opcode).name)};
+  switch (opcode) {
+    case isa::Opcode::kNorm:
+      return cross({op, {"RMS", "LayerNorm"}, {"to ACT", "to SCR"}, kChunks});
+    case isa::Opcode::kQuant: {
+      Names names = cross({op, kAux, kDest, kHeads});
+      const Names whole = cross({op, kAux, {"to ACT", "Q"}, {"one group"}, kChunks});
+      names.insert(names.end(), whole.begin(), whole.end());
+      return names;
+    }
+    case isa::Opcode::kJoin:
+      return cross({op, {"2 planes", "3 planes"}, kHeads});
+    case isa::Opcode::kActfn: {
+      Names names = cross({op, kActs, {"", "gated"}, kChunks});
+      const Names bias = cross({op, {"ReLU", "SiLU", "GELU"}, {"bias"}, kChunks});
+      names.insert(names.end(), bias.begin(), bias.end());
+      return names;
+    }
+    case isa::Opcode::kLogit:
+      return cross({op,
+                    {"begins, all valid", "begins, some valid", "goes on, all valid", "goes on, some valid",
+                     "goes on, none valid"},
+                    kChunks});
+    default:  // RESADD, EMBED
+      return cross({op, {"", opcode == isa::Opcode::kResadd ? "bias" : "positions"}, kChunks});
+  }
+}
+
+// The cell of a command, if it is one.
+Names vector_cells(const UnitCmd& cmd, int lanes) {
+  const size_t lg = cmd.mode >> 4 & 7;
+  std::vector<std::string> words = {std::string(isa::opcode_info(cmd.opcode).name)};
+  std::string size = size_name(kChunks, cmd.count);
+  switch (cmd.opcode) {
+    case isa::Opcode::kNorm:
+      words.insert(words.end(),
+                   {(cmd.mode & 1) != 0 ? "LayerNorm" : "RMS", (cmd.mode & 2) != 0 ? "to SCR" : "to ACT"});
+      break;
+    case isa::Opcode::kQuant:
+      words.insert(words.end(), {kAux[cmd.mode & 3], kDest[cmd.mode >> 2 & 3]});
+      if (lg == 7) {
+        words.push_back("one group");
+      } else {
+        size = size_name(kHeads, cmd.count >> lg);
+      }
+      break;
+    case isa::Opcode::kJoin:
+      words.push_back((cmd.mode & 1) != 0 ? "3 planes" : "2 planes");
+      size = size_name(kHeads, cmd.count >> lg);
+      break;
+    case isa::Opcode::kActfn:
+      words.push_back(kActs[cmd.mode & 3]);
+      words.push_back((cmd.mode & 4) != 0 ? "gated" : (cmd.mode & 8) != 0 ? "bias" : "");
+      break;
+    case isa::Opcode::kLogit:
+      words.push_back((cmd.mode & 1) != 0 ? "begins" : "goes on");
+      words.push_back(cmd.s2 == 0                                          ? "none valid"
+                      : cmd.s2 == static_cast<uint64_t>(cmd.count * lanes) ? "all valid"
+                                                                           : "some valid");
+      break;
+    default:
+      words.push_back((cmd.mode & 1) == 0 ? "" : cmd.opcode == isa::Opcode::kResadd ? "bias" : "positions");
+  }
+  if (size.empty()) return {};
+  words.push_back(size);
+  std::vector<Names> parts;
+  for (const auto& word : words) parts.push_back({word});
+  return cross(parts);
+}
 
 template <typename Size>
 class VectorBench : public UnitBench<typename Size::Model> {
@@ -83,15 +175,16 @@ class VectorBench : public UnitBench<typename Size::Model> {
       this->add(*port);
     }
     this->dut->cmd_valid_i = 0;
+    this->functional.follow([](const UnitCmd& cmd) { return vector_cells(cmd, kShape.lanes); });
     this->reset();
   }
 
-  // Refuses requests of all ports with probability p.
-  void stall(double p) {
-    for (Stall* s : {&act_rd.stall, &act_wr.stall, &scr_rd.stall, &scr_wr.stall, &scl_rd.stall, &scl_wr.stall,
-                     &kvs_wr.stall, &kva.stall}) {
-      *s = {&rng, p};
-    }
+  // Refuses requests of all ports with probability p, or of those that are read and written.
+  void stall(double p) { stall(p, p); }
+  void stall(double reads, double writes) {
+    for (Stall* s : {&act_rd.stall, &scr_rd.stall, &scl_rd.stall}) *s = {&rng, reads};
+    for (Stall* s : {&act_wr.stall, &scr_wr.stall, &scl_wr.stall, &kvs_wr.stall, &kva.stall})
+      *s = {&rng, writes};
   }
 
   // Copies what the program would have put there to the expected side.
@@ -187,7 +280,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
     UnitCmd cmd;
     cmd.opcode = opcode;
     cmd.pc = static_cast<uint32_t>(rng());
-    cmd.pos = static_cast<uint16_t>(below(4096));
+    cmd.pos = static_cast<uint16_t>(rng());
     const auto lanes = static_cast<uint64_t>(kShape.lanes);
     const auto cols = static_cast<uint64_t>(kShape.cols);
     const uint64_t area = static_cast<uint64_t>(kShape.act_words) / 8;  // of an operand in ACT
@@ -246,6 +339,8 @@ class VectorBench : public UnitBench<typename Size::Model> {
           lg = 7;
           dest &= 1;
           heads = 1;
+          count = 1 + below(count);
+          cmd.count = static_cast<uint16_t>(count);
         }
         cmd.mode = static_cast<uint8_t>(aux | dest << 2 | static_cast<uint64_t>(lg) << 4);
         for (uint64_t h = 0; h < heads; ++h) fill_any(act(cmd.a0 + h * (count / heads), count / heads));
@@ -385,6 +480,74 @@ TYPED_TEST(VectorUnit, MatchesGolden) {
   }
 }
 
+// Every mode with every size at a boundary; nothing refused, reads refused, writes refused. Commands are
+// drawn until none is missing.
+TEST(VectorPoints, EveryModeSizeAndRefusal) {
+  VectorBench<UnitSize> bench(5000);
+  constexpr int kDraws = 40000;
+  for (const isa::Opcode opcode : kOpcodes) {
+    const Names points = with_refusals(vector_points(opcode), {Refusal::kRead, Refusal::kWrite});
+    declare_points(points);
+    for (size_t refusal = 0; refusal < 3; ++refusal) {
+      bench.stall(refusal == 1 ? 0.5 : 0.0, refusal == 2 ? 0.5 : 0.0);
+      Names wanted;
+      for (size_t i = refusal; i < points.size(); i += 3) wanted.push_back(points[i]);
+      wanted = missing_points(wanted);
+      for (int i = 0; i < kDraws && !wanted.empty() && !testing::Test::HasFailure(); ++i) {
+        const UnitCmd cmd = bench.random_command(opcode);
+        const Names cell =
+            with_refusals(vector_cells(cmd, UnitSize::kShape.lanes), {Refusal::kRead, Refusal::kWrite});
+        if (cell.empty() || std::ranges::find(wanted, cell[refusal]) == wanted.end()) continue;
+        bench.sync();
+        bench.check(cmd);
+        wanted = missing_points(wanted);
+      }
+    }
+    EXPECT_EQ(missing_points(points), Names{});
+  }
+}
+
+// Vectors as long as ACT holds their operands.
+TYPED_TEST(VectorUnit, LongVectors) {
+  using isa::Opcode;
+  VectorBench<TypeParam> bench(6000);
+  const auto& s = TypeParam::kShape;
+  const auto quarter = static_cast<uint64_t>(s.act_words) / 4, lanes = static_cast<uint64_t>(s.lanes);
+  for (const Opcode opcode : kOpcodes) {
+    for (int round = 0; round < 4 && !this->HasFailure(); ++round) {
+      UnitCmd cmd = bench.random_command(opcode);
+      uint64_t count = quarter - bench.below(4);
+      // Of SCR there may be less.
+      const uint64_t most = static_cast<uint64_t>(s.scr_words * s.cols) / (3 * lanes);
+      if (opcode == Opcode::kJoin) {  // a head record of SCL each
+        const uint64_t heads = static_cast<uint64_t>(s.scl_words) / 8;
+        count = std::min(std::min(count, most) >> (cmd.mode >> 4), heads) << (cmd.mode >> 4);
+      }
+      if (opcode == Opcode::kLogit) count = std::min(count, most);
+      if (opcode == Opcode::kQuant)
+        cmd.mode = static_cast<uint8_t>((cmd.mode & 3) | 0x70);  // one group to ACT
+      if (opcode == Opcode::kNorm) cmd.mode &= 1;
+      cmd.count = static_cast<uint16_t>(count);
+      cmd.a0 = 0;
+      cmd.a1 = quarter;  // LayerNorm has two vectors there
+      cmd.a2 = static_cast<uint16_t>(3 * quarter);
+      cmd.s0 = 0;
+      if (opcode == Opcode::kQuant) cmd.s2 = static_cast<uint64_t>(s.scl_words) / 2;
+      if (opcode == Opcode::kNorm) bench.fill(bench.act(cmd.a1, 2 * count), 5, 18);
+      if (opcode == Opcode::kQuant && (cmd.mode & 3) == 2) {
+        for (auto& v : bench.act(cmd.a1, count)) v = static_cast<int32_t>(bench.below(32769)) - 16384;
+      }
+      if (opcode == Opcode::kLogit) {
+        cmd.s1 = 0xFFFF;  // ids beyond 16 bits
+        cmd.s2 = count * lanes;
+        for (auto& v : bench.act(cmd.a1, count)) v = static_cast<int32_t>(sf_pack(bench.random_scale()));
+      }
+      bench.sync();
+      bench.check(cmd);
+    }
+  }
+}
+
 // Instructions that follow each other without a pause see each other's results.
 TYPED_TEST(VectorUnit, BackToBack) {
   VectorBench<TypeParam> bench(1000);
@@ -440,6 +603,12 @@ TYPED_TEST(VectorUnit, RefusesIllegal) {
     EXPECT_EQ(bench.dut->busy_o, 0);
     EXPECT_TRUE(bench.same()) << bench.describe(cmd);
   };
+  Names points;
+  for (const isa::Opcode opcode : kOpcodes) {
+    points.push_back(error_point(opcode, isa::ErrorCode::kBadOperand));
+    points.push_back(error_point(opcode, isa::ErrorCode::kBadAddress));
+  }
+  declare_points(points);
   for (const isa::Opcode opcode : kOpcodes) {
     UnitCmd cmd = bench.random_command(opcode);
     cmd.count = 0;
@@ -465,6 +634,16 @@ TYPED_TEST(VectorUnit, RefusesIllegal) {
   cmd = bench.random_command(isa::Opcode::kJoin);
   cmd.a0 |= 1;
   refused(cmd, isa::ErrorCode::kBadOperand);
+  EXPECT_EQ(missing_points(points), Names{});
+  // Of anything else in the fields, too.
+  const auto refuses = [&](const std::vector<isa::Opcode>& opcodes, auto spoil) {
+    bench.expect_refusals(bench.rng, opcodes, spoil, isa::ErrorCode::kBadOperand);
+  };
+  refuses({std::begin(kOpcodes), std::end(kOpcodes)}, [](UnitCmd& c) { c.count = 0; });
+  refuses({isa::Opcode::kQk}, [](UnitCmd&) {});
+  refuses({isa::Opcode::kJoin, isa::Opcode::kLogit}, [](UnitCmd& c) { c.a0 |= 1; });
+  refuses({isa::Opcode::kQuant}, [](UnitCmd& c) { c.mode |= 3; });
+  refuses({isa::Opcode::kActfn}, [](UnitCmd& c) { c.mode |= 0xC; });
 }
 
 // The largest logit wins, the lowest id among equals, over several instructions and with a short last chunk.
