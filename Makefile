@@ -56,8 +56,8 @@ traced: setup ## the build with tracing that --on-mismatch looks for (CONFIG=sma
 	@cmake --build $(BUILD)-trace -j $(JOBS) --target $(TARGET)
 
 .PHONY: planted
-planted: setup ## a bug planted in a copy of the RTL (PLANT=name of tb/planted), and the waveform of it
-	@.ci/planted $(PLANT)
+planted: setup ## a bug planted in a copy of the RTL (PLANT=name of tb/planted, or all), and the waveform of it
+	@.ci/planted $(if $(filter all,$(PLANT)),--all,$(PLANT)) --jobs $(JOBS)
 
 ##@ Quality
 .PHONY: lint

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "golden/crossbar_noise.hpp"
+#include "golden/error.hpp"
 #include "models/compiler/compiler.hpp"
 #include "models/isa/instruction.hpp"
 #include "models/isa/isa.hpp"
@@ -36,6 +37,16 @@ class Listener {
   virtual void on_command(isa::Unit unit, const isa::UnitCommand& command) = 0;
   virtual void on_write(const Write& write) = 0;
   virtual void on_done(isa::Unit unit) = 0;
+};
+
+// A unit broke the protocol of its port to memory (the scheduler: that of the fetches).
+class ProtocolError : public Error {
+ public:
+  ProtocolError(const std::string& what, isa::Unit unit) : Error(what), unit_(unit) {}
+  isa::Unit unit() const { return unit_; }
+
+ private:
+  isa::Unit unit_;
 };
 
 // Behaviour of the memory behind the machine.
@@ -65,7 +76,7 @@ class Machine {
  public:
   virtual ~Machine() = default;
   virtual void reset() = 0;
-  virtual void step() = 0;  // one clock cycle; throws Error on a bus protocol error
+  virtual void step() = 0;  // one clock cycle; may throw ProtocolError
   virtual uint64_t cycles() const = 0;
   virtual bool irq() const = 0;
   virtual uint32_t read_register(uint32_t address) = 0;  // AXI4-Lite, takes a few cycles

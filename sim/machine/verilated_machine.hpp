@@ -78,9 +78,9 @@ class VerilatedMachine : public Machine {
     // Inputs changed since the last edge (registers, memory), so the combinational paths settle first.
     dut_->eval();
     dump(0);
-    fetch_->before_edge();
-    for (auto& port : reads_) port->before_edge();
-    for (auto& port : writes_) port->before_edge();
+    sample(isa::Unit::kSched, *fetch_);
+    for (auto& port : reads_) sample(isa::Unit::kDma, *port);
+    for (auto& port : writes_) sample(isa::Unit::kDma, *port);
     std::exception_ptr failure;
     if (listener_ != nullptr && dut_->rst_ni != 0) {
       try {
@@ -189,6 +189,14 @@ class VerilatedMachine : public Machine {
   template <typename T>
   static size_t sizeof_bytes(T& port) {
     return tb::Signal(port).bytes().size();
+  }
+
+  static void sample(isa::Unit unit, tb::Port& port) {
+    try {
+      port.before_edge();
+    } catch (const Error& error) {
+      throw ProtocolError(error.what(), unit);
+    }
   }
 
   static void set_noise(const CrossbarNoise& noise) {

@@ -50,12 +50,13 @@ void Checker::on_finish() {
   // What the reference still has ahead was never given to a unit.
   if (!ended_) {
     if (const auto issued = reference_.next()) {
-      report({*issued, {}, {}}, {{}, "it to be issued", "the end of the program", {}});
+      report({*issued, {}, {}}, {{}, "it to be issued", "the end of the program", {}}, isa::Unit::kSched);
     }
     ended_ = true;
   }
   for (const auto& queue : ahead_) {
-    if (!queue.empty()) report(queue.front(), {{}, "it to be issued", "the end of the program", {}});
+    if (queue.empty()) continue;
+    report(queue.front(), {{}, "it to be issued", "the end of the program", {}}, isa::Unit::kSched);
   }
 }
 
@@ -64,7 +65,10 @@ void Checker::advance(isa::Unit unit) {
     const auto issued = ended_ ? std::nullopt : reference_.next();
     if (!issued) {
       ended_ = true;
-      report(unit, {{}, "the end of program " + program_->name, "a command", {}});
+      report(isa::Unit::kSched, {fmt::format("command of {}", unit_name(unit)),
+                                 "the end of program " + program_->name,
+                                 "a command",
+                                 {}});
     }
     Expected expected{*issued, reference_.execute(issued->command), {}};
     if (on_executed_ && program_ == &model_.step) on_executed_(issued->index);
@@ -77,7 +81,8 @@ void Checker::on_command(isa::Unit unit, const isa::UnitCommand& command) {
   auto& expected = ahead_[slot(unit)].front();
   expected.taken = now();
   if (!(expected.issued.command == command)) {
-    report(expected, {"command", describe(expected.issued.command), describe(command), {}});
+    report(expected, {"command", describe(expected.issued.command), describe(command), {}},
+           isa::Unit::kSched);
   }
   running_[slot(unit)].push_back(std::move(expected));
   ahead_[slot(unit)].pop_front();
@@ -208,11 +213,15 @@ std::string Checker::Finding::sentence() const {
 }
 
 void Checker::report(const Expected& expected, const Finding& finding) const {
+  report(expected, finding, expected.issued.unit);
+}
+
+void Checker::report(const Expected& expected, const Finding& finding, isa::Unit unit) const {
   const auto& issued = expected.issued;
   const std::string text = isa::disassemble(issued.instruction, issued.index, program_->symbols);
   throw Mismatch(fmt::format("program {} instruction {} ({}), {}: {}", program_->name, issued.index, text,
-                             unit_name(issued.unit), finding.sentence()),
-                 {.unit = issued.unit,
+                             unit_name(unit), finding.sentence()),
+                 {.unit = unit,
                   .program = program_->name,
                   .instruction = issued,
                   .text = text,

@@ -106,6 +106,8 @@ class Checker : public Listener {
     std::string sentence() const;
   };
   [[noreturn]] void report(const Expected& expected, const Finding& finding) const;
+  // The same where another unit is to blame: commands are the scheduler's.
+  [[noreturn]] void report(const Expected& expected, const Finding& finding, isa::Unit unit) const;
   // The same where no instruction is to blame.
   [[noreturn]] void report(isa::Unit unit, const Finding& finding) const;
 

@@ -36,6 +36,7 @@ void add_bus_error(Executable& e, const RandomProgram& program, const HardwarePa
     e.error = error;
     return;
   }
+  error.unit = isa::Unit::kDma;
   std::vector<Access> touched;
   for (const Item& item : program.items) {
     for (const Operation& op : item.operations) {
@@ -72,10 +73,11 @@ void add_bus_error(Executable& e, const RandomProgram& program, const HardwarePa
 
 class Campaign {
  public:
-  explicit Campaign(const CampaignOptions& options) : options_(options), session_(options.config) {}
+  explicit Campaign(const CampaignOptions& options)
+      : options_(options), session_(options.config, options.on_failure.machine) {}
 
   CampaignResult run() {
-    for (uint64_t i = 0; i < options_.programs; ++i) one(options_.seed + i);
+    for (uint64_t i = 0; i < options_.programs && !ended_; ++i) one(options_.seed + i);
     return std::move(result_);
   }
 
@@ -98,10 +100,7 @@ class Campaign {
       return report(seed, error.what());
     }
     const RunResult run = session_.run(e);
-    if (!run.passed()) {
-      report(seed, run.failure);
-      return make_short(program, seed, kind, run.failure);
-    }
+    if (!run.passed()) return failed(program, e, kind, run, seed);
     result_.instructions += run.instructions;
     result_.least_words = std::min<uint64_t>(result_.least_words, e.words.size());
     if (e.words.size() < kLeastWords)
@@ -132,17 +131,41 @@ class Campaign {
     std::fflush(stdout);
   }
 
-  void make_short(const RandomProgram& program, uint64_t seed, Kind kind, const std::string& failure) {
-    // The same kind of failure: its first word says which.
-    const auto kind_of_failure = [](const std::string& text) { return text.substr(0, text.find(' ')); };
-    const auto fails = [&](const RandomProgram& candidate) {
-      const RunResult run = session_.run(executable(candidate, seed, kind), true);
-      return !run.passed() && kind_of_failure(run.failure) == kind_of_failure(failure);
-    };
-    if (!fails(program)) {
-      fmt::print("  passes by itself, after a fresh start: not shrunk\n");
-      return;
+  // The same kind of failure: its first word says which.
+  static bool alike(const RunResult& run, const RunResult& other) {
+    const auto kind = [](const std::string& text) { return text.substr(0, text.find(' ')); };
+    return !run.passed() && kind(run.failure) == kind(other.failure);
+  }
+
+  void failed(const RandomProgram& program, const Executable& e, Kind kind, const RunResult& run,
+              uint64_t seed) {
+    report(seed, run.failure);
+    if (run.difference) {
+      fmt::print("  program {} of the run, noticed in its cycle {}\n", result_.programs,
+                 run.difference->noticed);
     }
+    const OnFailure& on_failure = options_.on_failure;
+    ended_ = on_failure.asked();
+    if (on_failure.tracing()) {
+      session_.close();
+      return show_failure(on_failure, run);
+    }
+    const RunResult alone = session_.run(e, true);
+    const bool by_itself = alike(alone, run);
+    if (on_failure.asked()) {
+      const uint64_t first = by_itself ? seed : options_.seed;
+      investigate_failure(on_failure, by_itself ? alone : run, options_.config, first,
+                          {"--config", options_.config, "--seed", std::to_string(first), "--programs",
+                           std::to_string(seed - first + 1), "--no-coverage"});
+    }
+    if (by_itself) return make_short(program, seed, kind, alone);
+    fmt::print("  passes by itself, after a fresh start: not shrunk\n");
+  }
+
+  void make_short(const RandomProgram& program, uint64_t seed, Kind kind, const RunResult& failure) {
+    const auto fails = [&](const RandomProgram& candidate) {
+      return alike(session_.run(executable(candidate, seed, kind), true), failure);
+    };
     const RandomProgram short_program = shrink(program, fails);
     const Executable e = executable(short_program, seed, kind);
     const RunResult run = session_.run(e, true);
@@ -156,6 +179,7 @@ class Campaign {
   CampaignOptions options_;
   Session session_;
   CampaignResult result_;
+  bool ended_ = false;
 };
 
 }  // namespace

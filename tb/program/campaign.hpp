@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tb/program/coverage.hpp"
+#include "tb/program/on_failure.hpp"
 #include "tb/program/session.hpp"
 
 namespace pimllm::tb {
@@ -14,6 +15,7 @@ struct CampaignOptions {
   uint64_t seed = 1;  // of the first program; the next has the next
   uint64_t programs = 1;
   std::string save_to = ".";  // folder of shrunk programs
+  OnFailure on_failure;       // asked for: the run ends with the first failure
 };
 
 // Two units are busy in so large a part of a program's cycles; how many programs may miss it.

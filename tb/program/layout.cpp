@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kActWords = 128, kSmallWords = 24, kActScaleWords = 12;
 constexpr uint64_t kScrHalves = 160;
 constexpr uint64_t kKvsWords = 24;
-constexpr uint64_t kRecords = 4, kErefGroups = 2, kPoints = 8, kScales = 48;
+constexpr uint64_t kRecords = 6, kErefGroups = 2, kPoints = 8, kScales = 48;
 constexpr uint64_t kKvRows = 48;
 constexpr uint64_t kPage = 4096;
 

@@ -513,17 +513,17 @@ LoweredProgram lower(const RandomProgram& program, const HardwareParameters& har
   return Lowerer(program, hardware).run();
 }
 
+std::string text_of(const isa::Encoded& word, size_t index) {
+  try {
+    return isa::disassemble(isa::decode(word), index);
+  } catch (const Error&) {
+    return fmt::format(".word    {:016x}{:016x}", word.high, word.low);
+  }
+}
+
 std::string listing(const std::vector<isa::Encoded>& words) {
   std::string text;
-  for (size_t i = 0; i < words.size(); ++i) {
-    std::string line;
-    try {
-      line = isa::disassemble(isa::decode(words[i]), i);
-    } catch (const Error&) {
-      line = fmt::format(".word    {:016x}{:016x}", words[i].high, words[i].low);
-    }
-    text += fmt::format("{:4}  {}\n", i, line);
-  }
+  for (size_t i = 0; i < words.size(); ++i) text += fmt::format("{:4}  {}\n", i, text_of(words[i], i));
   return text;
 }
 

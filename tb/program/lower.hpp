@@ -28,7 +28,10 @@ struct LoweredProgram {
 
 LoweredProgram lower(const RandomProgram& program, const HardwareParameters& hardware);
 
-// One line an instruction; words that are none as numbers.
+// A word, disassembled; one that is no instruction as a number.
+std::string text_of(const isa::Encoded& word, size_t index);
+
+// One line a word.
 std::string listing(const std::vector<isa::Encoded>& words);
 
 }  // namespace pimllm::tb

@@ -62,6 +62,8 @@ uint64_t OperationSource::lg_head() {
   return least + (coin(0.3) ? 1 : 0);
 }
 
+uint64_t OperationSource::pick_heads() { return coin(0.2) ? pick(5, 6) : pick(1, 4); }
+
 uint64_t OperationSource::destination(const Operation& op, Space space, Region region, uint64_t size,
                                       uint64_t step) {
   constexpr int kTries = 200;
@@ -353,15 +355,16 @@ Operation OperationSource::quantise() {
   op.opcode = Opcode::kQuant;
   const uint64_t aux = pick(0, 2);
   uint64_t to = pick(0, 3);
-  uint64_t lg = lg_head(), heads = pick(1, to == 0 ? 4 : 3);
+  uint64_t lg = lg_head(), heads = pick_heads();
   if (coin(0.15)) {
     lg = kOneGroup;
     to &= 1;
     heads = 1;
   }
   const uint64_t head_chunks = lg == kOneGroup ? pick(1, 8) : uint64_t{1} << lg;
-  const uint64_t n = heads * head_chunks;
   const uint64_t dims = head_chunks * lanes_;
+  if (to >= 2) heads = std::min(heads, w_.kv.size / (2 * dims / banks_));
+  const uint64_t n = heads * head_chunks;
   op.count = static_cast<uint16_t>(n);
   op.mode = static_cast<uint8_t>(aux | to << 2 | lg << 4);
   op.a0 = within(w_.act, n);
@@ -415,7 +418,7 @@ Operation OperationSource::quantise() {
 Operation OperationSource::join() {
   Operation op;
   op.opcode = Opcode::kJoin;
-  const uint64_t lg = lg_head(), heads = pick(1, 3), planes = pick(2, 3);
+  const uint64_t lg = lg_head(), heads = pick_heads(), planes = pick(2, 3);
   const uint64_t n = heads << lg;
   op.count = static_cast<uint16_t>(n);
   op.mode = static_cast<uint8_t>((planes - 2) | lg << 4);

@@ -51,6 +51,8 @@ class OperationSource {
   Operation embedding();
   Operation logits();
   uint64_t lg_head();  // chunks of a head, as a power of two
+  // Of the vector unit: now and then more than it has in work at once.
+  uint64_t pick_heads();
   uint64_t scale() { return within(w_.scales, 1); }
   uint64_t record() { return w_.records.first + kRecordWords * pick(0, w_.records.size / kRecordWords - 1); }
 

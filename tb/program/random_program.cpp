@@ -18,14 +18,23 @@ namespace {
 
 constexpr int kCannotRun = 2;
 
-int replay(const std::vector<std::string>& files) {
+int replay(const std::vector<std::string>& files, const OnFailure& on_failure) {
   int failures = 0;
   for (const auto& file : files) {
     const Executable e = load_executable(file);
-    Session session(e.conditions.config);
+    Session session(e.conditions.config, on_failure.machine);
     const RunResult run = session.run(e);
     fmt::print("{}: {}\n", file, run.passed() ? "good" : run.failure);
-    failures += run.passed() ? 0 : 1;
+    if (run.passed()) continue;
+    ++failures;
+    if (!on_failure.asked()) continue;
+    session.close();
+    if (on_failure.tracing()) {
+      show_failure(on_failure, run);
+    } else {
+      investigate_failure(on_failure, run, e.conditions.config, e.conditions.seed, {"--replay", file});
+    }
+    break;
   }
   return failures == 0 ? 0 : 1;
 }
@@ -81,11 +90,18 @@ int main(int argc, char** argv) {
   app.add_option("--programs", options.programs, "how many")->capture_default_str();
   app.add_option("--save", options.save_to, "folder of shrunk programs")->check(CLI::ExistingDirectory);
   app.add_option("--replay", files, "kept programs to run instead")->check(CLI::ExistingFile);
+  tb::OnFailure& on_failure = options.on_failure;
+  auto* folder = app.add_option(
+      "--on-mismatch", on_failure.folder,
+      "end with the first failure and leave a report, and in a traced build a waveform, there");
+  app.add_option("--trace", on_failure.machine.trace, "FST file of the machine made first")->needs(folder);
+  app.add_option("--trace-from", on_failure.machine.trace_from, "first cycle");
+  app.add_option("--trace-to", on_failure.machine.trace_to, "cycle after the last");
   app.add_flag("!--no-coverage", whole, "do not ask for all pairs of units (short runs)");
   CLI11_PARSE(app, argc, argv);
   try {
     Verilated::commandArgs(argc, argv);
-    if (!files.empty()) return tb::replay(files);
+    if (!files.empty()) return tb::replay(files, on_failure);
     fmt::print("seed {} (repeat with --seed {})\n", options.seed, options.seed);
     std::fflush(stdout);
     return tb::random(options, whole);

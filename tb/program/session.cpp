@@ -23,14 +23,48 @@ constexpr int kErrorLimit = 1 << 30;
 
 size_t at(Unit unit) { return static_cast<size_t>(unit); }
 
+std::string error_name(uint32_t cause) {
+  static constexpr std::array<std::string_view, 10> kNames = {"none",
+                                                              "illegal opcode",
+                                                              "bad address",
+                                                              "bus error on a read",
+                                                              "bus error on a write",
+                                                              "bus error on a fetch",
+                                                              "semaphore",
+                                                              "loop nesting",
+                                                              "watchdog",
+                                                              "bad operand"};
+  return fmt::format("error {} ({})", cause, cause < kNames.size() ? kNames[cause] : "unknown");
+}
+
+// The scheduler, for words that are no instructions.
+Unit unit_at(const Executable& executable, uint64_t index) {
+  if (index >= executable.words.size()) return Unit::kSched;
+  try {
+    return isa::opcode_info(isa::decode(executable.words[index]).opcode).unit;
+  } catch (const Error&) {
+    return Unit::kSched;
+  }
+}
+
+std::string at_instruction(const Executable& executable, uint64_t index) {
+  std::string text = fmt::format("instruction {}", index);
+  if (index < executable.words.size()) text += fmt::format(" ({})", text_of(executable.words[index], index));
+  return text;
+}
+
 }  // namespace
 
 // Counts busy units and passes everything on to the checker; of a program that must fail, up to where the
-// reference refuses it, or its unit takes it.
+// reference refuses it, or its unit takes it. Knows who is to blame for what is no wrong word.
 class Session::Watch : public sim::Listener {
  public:
-  Watch(sim::Checker& checker, const Executable& executable)
-      : checker_(checker), must_fail_(executable.error.has_value()) {
+  Watch(const sim::Machine& machine, sim::Checker& checker, const Executable& executable)
+      : machine_(machine),
+        checker_(checker),
+        name_(executable.name),
+        must_fail_(executable.error.has_value()),
+        last_taken_(machine.cycles()) {
     if (!must_fail_ || !executable.error->index) return;
     refused_pc_ = static_cast<uint32_t>(executable.conditions.program_address / isa::kInstructionBytes +
                                         *executable.error->index);
@@ -38,6 +72,7 @@ class Session::Watch : public sim::Listener {
 
   void on_command(Unit unit, const isa::UnitCommand& command) override {
     ++running_[at(unit)];
+    last_taken_ = machine_.cycles();
     if (command.pc == refused_pc_) refused_ = true;
     guarded([&] { checker_.on_command(unit, command); });
   }
@@ -47,6 +82,25 @@ class Session::Watch : public sim::Listener {
   void on_done(Unit unit) override {
     if (running_[at(unit)] > 0) --running_[at(unit)];
     guarded([&] { checker_.on_done(unit); });
+  }
+  // A unit that has an instruction, if nothing goes on; none has: the scheduler gives none.
+  Unit stuck() const {
+    for (const Unit unit : {Unit::kDma, Unit::kPim, Unit::kArr, Unit::kSmx, Unit::kVec}) {
+      if (running_[at(unit)] != 0) return unit;
+    }
+    return Unit::kSched;
+  }
+  // A failure since the last instruction that a unit took.
+  sim::Difference failure(Unit unit, std::string element, std::string expected, std::string found) const {
+    sim::Difference d;
+    d.unit = unit;
+    d.program = name_;
+    d.element = std::move(element);
+    d.expected = std::move(expected);
+    d.found = std::move(found);
+    d.issued = last_taken_;
+    d.noticed = machine_.cycles();
+    return d;
   }
   void count(RunResult& result) const {
     int units = 0;
@@ -72,20 +126,27 @@ class Session::Watch : public sim::Listener {
     }
   }
 
+  const sim::Machine& machine_;
   sim::Checker& checker_;
+  std::string name_;
   bool must_fail_;
   bool refused_ = false;
   std::optional<uint32_t> refused_pc_;
   std::array<int, 6> running_{};
+  uint64_t last_taken_;  // cycle
 };
 
-Session::Session(const std::string& config) {
+Session::Session(const std::string& config, sim::MachineOptions options) : options_(std::move(options)) {
   model_.hardware = hardware_preset(config);
   set_up_program_ = make_executable(make_set_up(config), model_.hardware, "set-up");
 }
 
-Session::~Session() {
+Session::~Session() { close(); }
+
+void Session::close() {
   if (machine_) machine_->listen(nullptr);
+  machine_.reset();
+  stale_ = true;
 }
 
 uint32_t Session::get(std::string_view name) { return machine_->read_register(sim::register_address(name)); }
@@ -93,42 +154,49 @@ void Session::put(std::string_view name, uint32_t value) {
   machine_->write_register(sim::register_address(name), value);
 }
 
-void Session::build() {
-  if (machine_) machine_->listen(nullptr);
-  machine_.reset();
-  machine_ = sim::make_machine(set_up_program_.conditions.config, {});
+RunResult Session::build() {
+  close();
+  machine_ = sim::make_machine(set_up_program_.conditions.config, options_);
   // A failed assertion must not end the process: it is a failure like any other, to be shrunk.
   Verilated::threadContextp()->fatalOnError(false);
   Verilated::threadContextp()->errorLimit(kErrorLimit);
-  set_up();
-  stale_ = false;
+  RunResult result = set_up();
+  stale_ = !result.passed();
+  return result;
 }
 
-void Session::set_up() {
+RunResult Session::set_up() {
   model_.segments = set_up_program_.memory;
   model_.golden.crossbar = {};
   model_.golden.crossbar.xbar_rows = model_.hardware.xbar_rows;
   checker_ = std::make_unique<sim::Checker>(model_);
+  checker_->use_clock([this] { return machine_->cycles(); });
   const Tamper tamper = std::exchange(tamper_, nullptr);
-  const RunResult result = execute(set_up_program_, false);
+  RunResult result = execute(set_up_program_, false);
   tamper_ = tamper;
-  if (!result.passed()) fail("set-up of the machine: {}", result.failure);
+  if (!result.passed()) result.failure = fmt::format("set-up of the machine: {}", result.failure);
+  return result;
 }
 
 RunResult Session::run(const Executable& executable, bool fresh) {
-  if (fresh || stale_) build();
+  if (fresh || stale_) {
+    RunResult built = build();
+    if (!built.passed()) return built;
+  }
   RunResult result = execute(executable, true);
-  if (!result.passed()) {
-    stale_ = true;
-  } else if (executable.error) {
+  if (result.passed() && executable.error) {
     try {
       soft_reset();
-      set_up();
+      const RunResult again = set_up();
+      if (!again.passed()) {
+        result.failure = fmt::format("after the error: {}", again.failure);
+        result.difference = again.difference;
+      }
     } catch (const Error& error) {
       result.failure = fmt::format("after the error: {}", error.what());
-      stale_ = true;
     }
   }
+  if (!result.passed()) stale_ = true;
   return result;
 }
 
@@ -192,10 +260,9 @@ void Session::prepare(const Executable& executable, bool reset) {
 RunResult Session::execute(const Executable& executable, bool reset) {
   RunResult result;
   const Conditions& c = executable.conditions;
-  auto* const context = Verilated::threadContextp();
-  const int errors = context->errorCount();
   const uint64_t instructions = checker_->instructions();
-  Watch watch(*checker_, executable);
+  Watch watch(*machine_, *checker_, executable);
+  assertions_.begin();
   try {
     machine_->listen(nullptr);
     prepare(executable, reset);
@@ -209,11 +276,11 @@ RunResult Session::execute(const Executable& executable, bool reset) {
     checker_->on_start(program_, host);
     put("CONTROL", PIMLLM_REGS__CONTROL__START_bm);
     const uint64_t begin = machine_->cycles();
-    for (;;) {
+    while (!assertions_.any()) {
       if (machine_->irq() || (machine_->cycles() - begin) % kPollCycles == 0) {
         const uint32_t status = get("STATUS");
         if ((status & (PIMLLM_REGS__STATUS__ERROR_bm | PIMLLM_REGS__STATUS__DONE_bm)) != 0) {
-          result.failure = end_of(executable, status);
+          result.difference = end_of(executable, watch, status);
           break;
         }
         if (machine_->irq()) put("IRQ_STATE", ~uint32_t{0});
@@ -222,56 +289,70 @@ RunResult Session::execute(const Executable& executable, bool reset) {
       ++result.cycles;
       watch.count(result);
       if (result.cycles > kLimitCycles) {
-        result.failure = fmt::format("hang: expected an end within {} cycles, found none", kLimitCycles);
+        result.difference = watch.failure(watch.stuck(), "hang",
+                                          fmt::format("an end within {} cycles", kLimitCycles), "none");
         break;
       }
     }
+    if (const auto& d = result.difference)
+      result.failure = fmt::format("{}: expected {}, found {}", d->element, d->expected, d->found);
+  } catch (const sim::Mismatch& mismatch) {
+    result.failure = mismatch.what();
+    result.difference = mismatch.difference();
+  } catch (const sim::ProtocolError& error) {
+    result.failure = fmt::format("protocol: {}", error.what());
+    result.difference =
+        watch.failure(error.unit(), "port to memory", "the AXI protocol to be kept", error.what());
   } catch (const Error& error) {
     result.failure = error.what();
   }
   machine_->listen(nullptr);
   machine_->memory().clear_errors();
   result.instructions = checker_->instructions() - instructions;
-  const int found = context->errorCount() - errors;
-  if (found != 0) {
-    result.failure = fmt::format("assertion: expected none to fail, found {}{}{}", found,
+  if (const auto failed = assertions_.end()) {
+    // A wrong word of the same cycle says more.
+    if (!result.difference || !result.difference->instruction)
+      result.difference = watch.failure(failed->unit, "assertion " + failed->name, "to hold", "failed");
+    result.failure = fmt::format("assertion: expected {} to hold{}{}", failed->name,
                                  result.failure.empty() ? "" : "; ", result.failure);
   }
   return result;
 }
 
-std::string Session::end_of(const Executable& executable, uint32_t status) {
+std::optional<sim::Difference> Session::end_of(const Executable& executable, const Watch& watch,
+                                               uint32_t status) {
+  const auto& expected = executable.error;
   if ((status & PIMLLM_REGS__STATUS__ERROR_bm) == 0) {
-    if (executable.error) {
-      return fmt::format("end: expected error {}, found none", static_cast<int>(executable.error->cause));
+    if (expected) {
+      return watch.failure(expected->unit, "end", error_name(static_cast<uint32_t>(expected->cause)), "none");
     }
     checker_->on_finish();
-    std::string text = compare_host();
-    return text.empty() ? compare_memory() : text;
+    if (auto difference = compare_host(watch)) return difference;
+    return compare_memory(watch);
   }
   const uint32_t cause = get("ERROR_CAUSE") & PIMLLM_REGS__ERROR_CAUSE__CAUSE_bm;
   const uint64_t address = uint64_t{get("ERROR_PC")} * isa::kInstructionBytes;
   constexpr uint64_t kPcMask = (uint64_t{1} << 36) - 1;  // ERROR_PC has 32 bits of it
   const uint64_t index =
       ((address - executable.conditions.program_address) & kPcMask) / isa::kInstructionBytes;
-  if (!executable.error) {
-    return fmt::format("end: expected HALT, found error {} at instruction {}", cause, index);
+  const std::string found = fmt::format("{} at {}", error_name(cause), at_instruction(executable, index));
+  if (!expected) {
+    const bool hangs = cause == static_cast<uint32_t>(isa::ErrorCode::kWatchdog);
+    return watch.failure(hangs ? watch.stuck() : unit_at(executable, index), "end", "HALT", found);
   }
-  const ExpectedError& expected = *executable.error;
-  if (cause != static_cast<uint32_t>(expected.cause)) {
-    return fmt::format("error: expected cause {}, found {} at instruction {}",
-                       static_cast<int>(expected.cause), cause, index);
+  const std::string wanted = error_name(static_cast<uint32_t>(expected->cause));
+  if (cause != static_cast<uint32_t>(expected->cause))
+    return watch.failure(expected->unit, "error", wanted, found);
+  if (!expected->index || index == *expected->index) return std::nullopt;
+  if (expected->may_be_behind && index > *expected->index && index < executable.words.size() &&
+      unit_at(executable, index) == expected->unit) {
+    return std::nullopt;
   }
-  if (!expected.index) return {};
-  if (index == *expected.index) return {};
-  if (expected.may_be_behind && index > *expected.index && index < executable.words.size() &&
-      isa::opcode_info(isa::decode(executable.words[index]).opcode).unit == expected.unit) {
-    return {};
-  }
-  return fmt::format("error {}: expected instruction {}, found {}", cause, *expected.index, index);
+  return watch.failure(expected->unit, "error",
+                       fmt::format("{} at {}", wanted, at_instruction(executable, *expected->index)), found);
 }
 
-std::string Session::compare_host() {
+std::optional<sim::Difference> Session::compare_host(const Watch& watch) {
   const HostRegisters& host = checker_->reference().host();
   const std::array<std::pair<std::string_view, uint64_t>, 4> kExpected = {
       {{"TOKEN_OUT", host.token_out},
@@ -282,23 +363,26 @@ std::string Session::compare_host() {
     if (name == "TOKEN_OUT" && host.token_count == 0) continue;
     const uint32_t found = get(name);
     if (found != expected) {
-      return fmt::format("register {}: expected {:#x}, found {:#x}", name, expected, found);
+      return watch.failure(Unit::kSched, fmt::format("register {}", name), fmt::format("{:#x}", expected),
+                           fmt::format("{:#x}", found));
     }
   }
-  return {};
+  return std::nullopt;
 }
 
-std::string Session::compare_memory() {
+std::optional<sim::Difference> Session::compare_memory(const Watch& watch) {
   for (const auto& segment : model_.segments) {
     const auto expected = checker_->reference().memory(segment.address, segment.size);
     std::vector<uint8_t> found(segment.size);
     machine_->memory().read(segment.address, found);
     const auto [e, f] = std::mismatch(expected.begin(), expected.end(), found.begin());
     if (e == expected.end()) continue;
-    return fmt::format("memory {:#x} at the end: expected {:#04x}, found {:#04x}",
-                       segment.address + static_cast<uint64_t>(e - expected.begin()), *e, *f);
+    return watch.failure(
+        Unit::kDma,
+        fmt::format("memory {:#x} at the end", segment.address + static_cast<uint64_t>(e - expected.begin())),
+        fmt::format("{:#04x}", *e), fmt::format("{:#04x}", *f));
   }
-  return {};
+  return std::nullopt;
 }
 
 void Session::soft_reset() {

@@ -11,23 +11,26 @@
 
 #include "sim/machine/machine.hpp"
 #include "sim/reference/checker.hpp"
+#include "tb/program/assertions.hpp"
 #include "tb/program/executable.hpp"
 
 namespace pimllm::tb {
 
 struct RunResult {
-  std::string failure;             // empty: good
-  uint64_t cycles = 0;             // start to end
-  uint64_t two_busy = 0;           // cycles in which two or more units had an instruction
-  uint64_t instructions = 0;       // of units, compared
-  std::array<uint64_t, 6> busy{};  // cycles by unit
+  std::string failure;                        // empty: good
+  std::optional<sim::Difference> difference;  // of a failure of the machine: the unit it is put down to
+  uint64_t cycles = 0;                        // start to end
+  uint64_t two_busy = 0;                      // cycles in which two or more units had an instruction
+  uint64_t instructions = 0;                  // of units, compared
+  std::array<uint64_t, 6> busy{};             // cycles by unit
 
   bool passed() const { return failure.empty(); }
 };
 
 class Session {
  public:
-  explicit Session(const std::string& config);
+  // The options are those of every machine that the session makes.
+  explicit Session(const std::string& config, sim::MachineOptions options = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -39,6 +42,9 @@ class Session {
   // (an expected error: by a soft reset).
   RunResult run(const Executable& executable, bool fresh = false);
 
+  // Gives the machine back, with which its trace is complete. The next run makes another.
+  void close();
+
   // For tests of the bench itself: what the machine gets in place of what the reference has.
   using Tamper = void (*)(Executable& of_machine);
   void tamper(Tamper tamper) { tamper_ = tamper; }
@@ -46,17 +52,21 @@ class Session {
  private:
   class Watch;
 
-  void build();
-  void set_up();
+  // A machine that cannot be set up fails as a program does.
+  RunResult build();
+  RunResult set_up();
   RunResult execute(const Executable& executable, bool reset);
   void prepare(const Executable& executable, bool reset);
-  std::string end_of(const Executable& executable, uint32_t status);
-  std::string compare_host();
-  std::string compare_memory();
+  // Of these, nothing: as it must be.
+  std::optional<sim::Difference> end_of(const Executable& executable, const Watch& watch, uint32_t status);
+  std::optional<sim::Difference> compare_host(const Watch& watch);
+  std::optional<sim::Difference> compare_memory(const Watch& watch);
   void soft_reset();
   uint32_t get(std::string_view name);
   void put(std::string_view name, uint32_t value);
 
+  sim::MachineOptions options_;
+  AssertionWatch assertions_;
   CompiledModel model_;
   Executable set_up_program_;
   std::unique_ptr<sim::Machine> machine_;
