@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -64,6 +65,12 @@ TEST(RandomProgram, FailureIsNoticedAndMadeShort) {
   // At an instruction; memory as a whole differs even if no program runs.
   const auto fails = [&](const RandomProgram& p) { return run(p).failure.starts_with("program"); };
   ASSERT_TRUE(fails(program));
+  // Put down to the load, between its issue and the check of its words.
+  const auto where = run(program).difference;
+  ASSERT_TRUE(where.has_value());
+  EXPECT_EQ(where->unit, isa::Unit::kDma);
+  EXPECT_GT(where->issued, 0U);
+  EXPECT_LT(where->issued, where->noticed);
   const RandomProgram small = shrink(program, fails);
   EXPECT_TRUE(fails(small));
   // A single load of that memory is left.
@@ -167,10 +174,60 @@ TEST(RandomProgram, WrongErrorIsAFailure) {
   Executable e = make_executable(make_program(kConfig, draw_seed(6), true), session.hardware(), "illegal");
   const auto cause = e.error->cause;
   e.error->cause = cause == isa::ErrorCode::kBusRead ? isa::ErrorCode::kBusWrite : isa::ErrorCode::kBusRead;
-  EXPECT_FALSE(session.run(e).passed());
+  RunResult run = session.run(e);
+  ASSERT_FALSE(run.passed());
+  ASSERT_TRUE(run.difference.has_value()) << run.failure;
+  EXPECT_EQ(run.difference->unit, e.error->unit);
   e = make_executable(make_program(kConfig, draw_seed(6)), session.hardware(), "legal");
-  e.error = ExpectedError{isa::ErrorCode::kBadOperand, {}, isa::Unit::kSched, false};
-  EXPECT_FALSE(session.run(e).passed());
+  e.error = ExpectedError{isa::ErrorCode::kBadOperand, {}, isa::Unit::kArr, false};
+  run = session.run(e);
+  ASSERT_FALSE(run.passed());
+  ASSERT_TRUE(run.difference.has_value()) << run.failure;
+  EXPECT_EQ(run.difference->unit, isa::Unit::kArr);
+  EXPECT_EQ(run.difference->found, "none");
+}
+
+// A program that hangs where none must: nobody has an instruction, so it is the scheduler that gives none.
+TEST(RandomProgram, HangIsPutDownToWhoHoldsIt) {
+  Session session(kConfig);
+  RandomProgram program = make_program(kConfig, draw_seed(7), true);
+  const auto& cases = illegal_cases();
+  const auto never = std::find_if(cases.begin(), cases.end(),
+                                  [](const IllegalCase& c) { return c.name == "token never given"; });
+  ASSERT_NE(never, cases.end());
+  for (Item& item : program.items) {
+    if (item.kind == ItemKind::kIllegal) item.illegal = static_cast<int>(never - cases.begin());
+  }
+  Executable e = make_executable(program, session.hardware(), "hang");
+  e.error.reset();
+  const RunResult run = session.run(e);
+  ASSERT_FALSE(run.passed());
+  ASSERT_TRUE(run.difference.has_value()) << run.failure;
+  EXPECT_EQ(run.difference->unit, isa::Unit::kSched);
+  EXPECT_THAT(run.failure, testing::HasSubstr("watchdog"));
+}
+
+TEST(RandomProgram, FailedAssertionNamesItsUnit) {
+  const auto failed = first_failed(
+      "[0] %Error: fifo.sv:52: Assertion failed in TOP.pimllm_top.u_array.u_fifo.NoOverflow: "
+      "TOP.pimllm_top.u_array.u_fifo.NoOverflow: !push || !full\n%Error: dma_unit.sv:9: Assertion failed in "
+      "TOP.pimllm_top.u_dma.Later: x\n");
+  ASSERT_TRUE(failed.has_value());
+  EXPECT_EQ(failed->unit, isa::Unit::kArr);
+  EXPECT_EQ(failed->name, "TOP.pimllm_top.u_array.u_fifo.NoOverflow");
+  const auto control = first_failed("Assertion failed in TOP.pimllm_top.u_control.u_scheduler.u_core: x\n");
+  ASSERT_TRUE(control.has_value());
+  EXPECT_EQ(control->unit, isa::Unit::kSched);
+  EXPECT_FALSE(first_failed("seed 1\n").has_value());
+}
+
+TEST(RandomProgram, OutputIsKeptFromStdout) {
+  OutputTap tap;
+  for (const char* text : {"first, longer\n", "second\n"}) {
+    tap.start();
+    std::fputs(text, stdout);
+    EXPECT_EQ(tap.stop(), text);
+  }
 }
 
 }  // namespace
