@@ -90,6 +90,30 @@ class KvReadPort : public Port {
   bool granted_ = false;
 };
 
+// Counts errors, and holds the unit to it that no bus is in use while it is idle.
+template <typename Model>
+class StatusWatch : public Port {
+ public:
+  StatusWatch(Model& dut, const std::vector<std::unique_ptr<AxiReadPort>>& reads,
+              const std::vector<std::unique_ptr<AxiWritePort>>& writes)
+      : dut_(dut), reads_(reads), writes_(writes) {}
+  int errors = 0;
+
+  void before_edge() override {
+    if (dut_.rst_ni == 0) return;
+    errors += dut_.err_o;
+    if (dut_.idle_o == 0) return;
+    for (const auto& port : reads_) EXPECT_TRUE(port->idle()) << "idle while memory reads";
+    for (const auto& port : writes_) EXPECT_TRUE(port->quiet()) << "idle while memory writes";
+  }
+  void after_edge() override {}
+
+ private:
+  Model& dut_;
+  const std::vector<std::unique_ptr<AxiReadPort>>& reads_;
+  const std::vector<std::unique_ptr<AxiWritePort>>& writes_;
+};
+
 template <typename Model>
 class DmaBench {
  public:
@@ -157,6 +181,8 @@ class DmaBench {
     for (auto& port : axi_reads) bench.add(*port);
     for (auto& port : axi_writes) bench.add(*port);
     bench.add(*kv_read);
+    status = std::make_unique<StatusWatch<Model>>(dut, axi_reads, axi_writes);
+    bench.add(*status);
     dut.flush_i = 0;
     dut.cmd_valid_i = 0;
     bench.reset();
@@ -185,6 +211,14 @@ class DmaBench {
     for (auto& byte : data) byte = static_cast<uint8_t>(rng());
     memory.write(addr, data);
     return data;
+  }
+
+  // Where that many bytes fit: anywhere in 48 bits, every other time shortly before a page ends.
+  uint64_t address(size_t bytes) {
+    const auto beat = static_cast<uint64_t>(shape.channel_bytes);
+    uint64_t addr = std::min(rng() >> 16, (uint64_t{1} << 48) - bytes - 2 * kAxiBoundary) / beat * beat;
+    if (rng() % 2 == 0) addr = (addr | (kAxiBoundary - 1)) + 1 - beat * (1 + rng() % (kAxiBoundary / beat));
+    return addr;
   }
 
   int uniform(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
@@ -234,6 +268,7 @@ class DmaBench {
   std::unique_ptr<KvReadPort> kv_read;
   std::vector<std::unique_ptr<AxiReadPort>> axi_reads;
   std::vector<std::unique_ptr<AxiWritePort>> axi_writes;
+  std::unique_ptr<StatusWatch<Model>> status;
 };
 
 template <typename Model>
@@ -249,11 +284,13 @@ TYPED_TEST(DmaTest, TilesGoToTheirGroups) {
       const int tiles = i == 0 ? 0 : b.uniform(1, 3 * b.shape.groups()),
                 first = b.uniform(0, 2 * b.shape.groups());
       const int tile_rows = b.uniform(1, 24), row = b.uniform(0, 20);
-      const uint64_t addr = 0x10000 + static_cast<uint64_t>(b.uniform(0, 500) * b.shape.channel_bytes);
-      const auto data = b.fill_memory(addr, static_cast<size_t>(tiles * tile_rows * b.shape.channel_bytes));
+      const auto bytes = static_cast<size_t>(tiles * tile_rows * b.shape.channel_bytes);
+      const uint64_t addr = b.address(bytes);
+      const auto data = b.fill_memory(addr, bytes);
       b.bench.run(b.load_tiles(addr, row, tiles, first, tile_rows));
       b.expect_tiles(data, row, tiles, first, tile_rows);
     }
+    EXPECT_EQ(b.status->errors, 0);
   }
 }
 
@@ -266,7 +303,7 @@ TYPED_TEST(DmaTest, LinearTransfersGoAndComeBack) {
       const auto words = static_cast<int>(b.spaces[static_cast<size_t>(space)].words());
       const auto word_bytes = b.spaces[static_cast<size_t>(space)].word_bytes();
       const int count = i < 4 ? 1 : b.uniform(1, std::min(words, 70)), word = b.uniform(0, words - count);
-      const uint64_t addr = 0x20000 + static_cast<uint64_t>(b.uniform(0, 300) * b.shape.channel_bytes);
+      const uint64_t addr = b.address(static_cast<size_t>(count) * word_bytes + 256);
       const auto data = b.fill_memory(addr, static_cast<size_t>(count) * word_bytes + 256);
       auto expected = std::vector<uint8_t>(b.spaces[static_cast<size_t>(space)].bytes().begin(),
                                            b.spaces[static_cast<size_t>(space)].bytes().end());
@@ -291,6 +328,7 @@ TYPED_TEST(DmaTest, LinearTransfersGoAndComeBack) {
                              b.spaces[static_cast<size_t>(space)].word(static_cast<size_t>(word)).data()))
           << "space " << space << " word " << word << " count " << count;
     }
+    EXPECT_EQ(b.status->errors, 0);
   }
 }
 
@@ -304,7 +342,7 @@ TYPED_TEST(DmaTest, TileStores) {
       cmd.s1 = static_cast<uint16_t>(b.uniform(0, 3 * b.shape.groups()));
       cmd.s0 = static_cast<uint16_t>(b.uniform(1, 40));
       cmd.a0 = static_cast<uint16_t>(b.uniform(0, 100));
-      cmd.a1 = 0x40000 + static_cast<uint64_t>(b.uniform(0, 100) * b.shape.channel_bytes);
+      cmd.a1 = b.address(static_cast<size_t>(cmd.s0 * b.shape.channel_bytes));
       b.bench.run(cmd);
       std::vector<uint8_t> stored(static_cast<size_t>(cmd.s0 * b.shape.channel_bytes));
       b.memory.read(cmd.a1, stored);
@@ -312,6 +350,44 @@ TYPED_TEST(DmaTest, TileStores) {
       ASSERT_EQ(0, std::memcmp(stored.data(), const_cast<Ram&>(group).word(cmd.a0).data(), stored.size()));
     }
   }
+}
+
+// The longest transfers: whole spaces, a tile of all rows in every group, as many tiles as there are rows.
+TYPED_TEST(DmaTest, WholeSpaces) {
+  DmaBench<TypeParam> b;
+  const auto beat = static_cast<size_t>(b.shape.channel_bytes);
+  for (int space = kAct; space <= kScl; ++space) {
+    auto& ram = b.spaces[static_cast<size_t>(space)];
+    const auto count = static_cast<int>(ram.words());
+    const uint64_t addr = b.address(ram.bytes().size());
+    const auto data = b.fill_memory(addr, ram.bytes().size());
+    b.bench.run(b.linear(isa::Opcode::kLoadl, space, 0, addr, count));
+    ASSERT_TRUE(std::equal(data.begin(), data.end(), ram.bytes().begin())) << "space " << space;
+    ram.randomize(b.rng);
+    b.bench.run(b.linear(isa::Opcode::kStorel, space, 0, addr, count));
+    std::vector<uint8_t> stored(data.size());
+    b.memory.read(addr, stored);
+    ASSERT_TRUE(std::equal(stored.begin(), stored.end(), ram.bytes().begin())) << "space " << space;
+  }
+  const int rows = b.shape.kv_rows, groups = b.shape.groups();
+  const size_t bytes = beat * static_cast<size_t>(rows * groups);
+  for (const int tile_rows : {rows, 1}) {
+    const uint64_t addr = b.address(bytes);
+    const auto data = b.fill_memory(addr, bytes);
+    const int tiles = rows / tile_rows * groups;
+    b.bench.run(b.load_tiles(addr, 0, tiles, 0, tile_rows));
+    b.expect_tiles(data, 0, tiles, 0, tile_rows);
+  }
+  UnitCmd cmd;
+  cmd.opcode = isa::Opcode::kStoret;
+  cmd.s0 = static_cast<uint16_t>(rows);
+  cmd.s1 = static_cast<uint16_t>(groups - 1);
+  cmd.a1 = b.address(beat * static_cast<size_t>(rows));
+  b.bench.run(cmd);
+  std::vector<uint8_t> stored(beat * static_cast<size_t>(rows));
+  b.memory.read(cmd.a1, stored);
+  ASSERT_TRUE(std::equal(stored.begin(), stored.end(), b.kv.back().bytes().begin()));
+  EXPECT_EQ(b.status->errors, 0);
 }
 
 // Several instructions in flight: done in order, each after its own data, and no bubble between them.
@@ -386,10 +462,15 @@ TYPED_TEST(DmaTest, FlushInMidOperation) {
     DmaBench<TypeParam> b;
     if (trial % 2 == 1) b.stall_everything(0.3);
     b.fill_memory(0x10000, 1 << 16);
+    auto& stored_space = b.spaces[static_cast<size_t>(trial % 4)];
+    const auto stored_bytes = 40 * stored_space.word_bytes();
+    const auto before = b.fill_memory(0x60000, stored_bytes);
+    const auto after = std::vector<uint8_t>(stored_space.bytes().begin(),
+                                            stored_space.bytes().begin() + static_cast<long>(stored_bytes));
     const int stop = b.uniform(1, 120);
     b.bench.issue(b.load_tiles(0x10000, 0, b.shape.groups(), 1, 12));
     b.bench.issue(b.linear(isa::Opcode::kStorel, trial % 4, 0, 0x60000, 40));
-    b.bench.issue(b.linear(isa::Opcode::kLoadl, trial % 4, 8, 0x10000, 9));
+    b.bench.issue(b.linear(isa::Opcode::kLoadl, trial % 4, 60, 0x10000, 9));
     for (int i = 0; i < stop; ++i) b.bench.step();
     b.bench.dut->flush_i = 1;
     int waited = 0;
@@ -399,6 +480,11 @@ TYPED_TEST(DmaTest, FlushInMidOperation) {
       b.bench.dut->eval();
     } while (b.bench.dut->idle_o == 0 && ++waited < 4000);
     ASSERT_EQ(b.bench.dut->idle_o, 1) << "the bus does not come to rest";
+    std::vector<uint8_t> stored(stored_bytes);
+    b.memory.read(0x60000, stored);
+    for (size_t i = 0; i < stored_bytes; ++i) {
+      ASSERT_TRUE(stored[i] == before[i] || stored[i] == after[i]) << "byte " << i << " after a flush";
+    }
     b.bench.forget_requests();
     b.bench.step();
     b.bench.dut->flush_i = 0;

@@ -20,8 +20,6 @@ flatten
 proc
 opt_expr -mux_undef -undriven
 opt -full
-wreduce
-opt -full
 opt_clean -purge
 tee -q -o {work}.reads select -list t:$memrd_v2
 write_rtlil {work}.clean.il
