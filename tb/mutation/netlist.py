@@ -20,8 +20,11 @@ flatten
 proc
 opt_expr -mux_undef -undriven
 opt -full
+wreduce
+opt -full
 opt_clean -purge
 tee -q -o {work}.reads select -list t:$memrd_v2
+tee -q -o {work}.contents select -list t:$meminit*
 write_rtlil {work}.clean.il
 mutate -list {candidates} -seed {seed} -o {work}.candidates
 """
@@ -137,9 +140,14 @@ def elaborate(entry: Entry, seed: int) -> list[str]:
         **values, files=" ".join(rtl_files()), candidates=2 * entry.mutants, seed=seed,
         blackboxes=" ".join(f"--blackboxed-module {m}" for m in others if m not in [entry.module, *entry.inside]),
         parameters=" ".join(f"-G {k}={v}" for k, v in entry.parameters.items())), work, "elaborate")
-    # A memory's read without a clock has pins that no netlist may drive.
-    reads = {line.partition("/")[2] for line in work.with_suffix(".reads").read_text().splitlines()}
-    unused = [rf"-cell {re.escape(cell)} -port (?:CLK|EN|ARST|SRST) " for cell in reads]
+    # No netlist may drive pins of a memory's read without a clock, nor what it holds at first.
+    def cells(kind: str) -> list[str]:
+        return [re.escape(line.partition("/")[2]) for line in work.with_suffix(kind).read_text().splitlines()]
+
+    # A clock behind a multiplexer comes after the others: the simulator would sample what they have just written.
+    unused = ["-port (?:CLK|clk|clk_i) "]
+    unused += [rf"-cell {cell} -port (?:EN|ARST|SRST) " for cell in cells(".reads")]
+    unused += [f"-cell {cell} " for cell in cells(".contents")]
     mutants = [line for line in work.with_suffix(".candidates").read_text().splitlines()
                if not any(re.search(pattern, line) for pattern in unused)][:entry.mutants]
     mutants = [f"{line} -ctrl mutant_i {SELECT_WIDTH} {number}" for number, line in enumerate(mutants, 1)]
