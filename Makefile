@@ -114,6 +114,10 @@ synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cell
 formal: setup ## prove the properties of formal/ on the RTL (FAST=1: the quick ones alone)
 	@.ci/formal --jobs $(JOBS) $(if $(FAST),--fast)
 
+.PHONY: mutation
+mutation: setup ## mutants of every leaf module of the RTL, and which bench notices them (MODULES="fifo mac": those; takes an hour)
+	@$(VENV)/python tb/mutation/mutation.py --jobs $(JOBS) $(MODULES)
+
 .PHONY: isa
 isa: setup ## regenerate what comes from the instruction and register tables
 	@$(VENV)/python models/isa/gen_isa.py

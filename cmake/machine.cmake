@@ -1,5 +1,3 @@
-# A copy of rtl/ in another place (`make planted`) is built in the same way.
-set(PIMLLM_RTL_DIR ${PROJECT_SOURCE_DIR}/rtl CACHE PATH "Where the RTL of the machines is")
 file(STRINGS ${PROJECT_SOURCE_DIR}/rtl/pimllm.f rtl_files REGEX "\\.sv$")
 list(TRANSFORM rtl_files REPLACE "^rtl/" ${PIMLLM_RTL_DIR}/)
 file(READ ${PROJECT_SOURCE_DIR}/rtl/configs.json configs_json)

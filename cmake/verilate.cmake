@@ -15,9 +15,16 @@ if(PIMLLM_COVERAGE)
   target_link_libraries(pimllm_coverage PRIVATE pimllm_options fmt::fmt)
 endif()
 
+# A copy of rtl/ in another place (`make planted`, `make mutation`) is built in the same way, by those that are to take it.
+set(PIMLLM_RTL_DIR ${PROJECT_SOURCE_DIR}/rtl CACHE PATH "Where the RTL is")
+set(PIMLLM_RTL_FOR "" CACHE STRING "Verilated libraries that take it from there; all if empty")
+
 function(pimllm_verilate)
   cmake_parse_arguments(ARG "TRACE;LINES_ONLY" "NAME;TOP" "FILES;PARAMS" ${ARGN})
   set(rtl ${PROJECT_SOURCE_DIR}/rtl)
+  if(NOT PIMLLM_RTL_FOR OR ARG_NAME IN_LIST PIMLLM_RTL_FOR)
+    set(rtl ${PIMLLM_RTL_DIR})
+  endif()
   set(sources ${rtl}/common/isa_pkg.sv ${rtl}/common/pimllm_pkg.sv)
   foreach(file ${ARG_FILES})
     list(APPEND sources ${rtl}/${file})

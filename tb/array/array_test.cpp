@@ -670,6 +670,24 @@ TYPED_TEST(ArrayTest, Errors) {
   expect(with([&](Job& j) { j.north = true, j.rows = s.rows + 1; }), kOperand);
   if (s.group_banks() > 1) expect(with([](Job& j) { j.size += 1; }), kOperand);
   if (s.groups() < 8) expect(with([](Job& j) { j.lg_heads = 3; }), kOperand);
+  // Every bit that alone makes an operand wrong.
+  for (int code = 0; code < 64; ++code) {
+    cmd = good.cmd();
+    cmd.opcode = static_cast<isa::Opcode>(code);
+    if (cmd.opcode != isa::Opcode::kQk && cmd.opcode != isa::Opcode::kPv) expect(cmd, kIllegal);
+  }
+  for (int bit = 16; bit < 48; ++bit) {
+    cmd = good.cmd();
+    cmd.a1 = 1ull << bit;
+    expect(cmd, kAddress);
+  }
+  for (int bit = 0; bit < 16; ++bit) {
+    const int value = 1 << bit;
+    if (value > s.rows) expect(with([&](Job& j) { j.north = true, j.rows = value; }), kOperand);
+    if (bit > 0) expect(with([&](Job& j) { j.pv = true, j.size = value | 1; }), kOperand);
+    if (value * s.cols > 1 << 15) expect(with([&](Job& j) { j.pv = true, j.size = value; }), kOperand);
+    if (value < s.group_banks()) expect(with([&](Job& j) { j.size = 2 * s.cols | value; }), kOperand);
+  }
   EXPECT_EQ(missing_points(kErrorPoints), Names{});
   // Of anything else in the fields, too: refused at once, or when a step reads a row that is not there.
   ArrayBench<TypeParam> bench;

@@ -1,5 +1,6 @@
 #include "tb/common/functional.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -94,9 +95,13 @@ void CommandCoverage::done() {
 
 void CommandCoverage::error(isa::Opcode presented, isa::ErrorCode code) {
   const bool bus = code == isa::ErrorCode::kBusRead || code == isa::ErrorCode::kBusWrite;
-  const auto name = error_point(bus && !work_.empty() ? work_.front().cmd.opcode : presented, code);
-  if (points().hits.contains(name)) hit_point(name);
+  const auto opcode = bus && !work_.empty() ? work_.front().cmd.opcode : presented;
   work_.clear();
+  const bool named = std::any_of(isa::kOpcodes.begin(), isa::kOpcodes.end(),
+                                 [&](const isa::OpcodeInfo& info) { return info.opcode == opcode; });
+  if (!named) return;
+  const auto name = error_point(opcode, code);
+  if (points().hits.contains(name)) hit_point(name);
 }
 
 Names with_refusals(const Names& cells, const std::vector<Refusal>& refusals) {

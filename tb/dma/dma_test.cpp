@@ -152,6 +152,30 @@ const Names kBusPoints = {error_point(isa::Opcode::kLoadt, isa::ErrorCode::kBusR
                           error_point(isa::Opcode::kLoadl, isa::ErrorCode::kBusRead),
                           error_point(isa::Opcode::kStorel, isa::ErrorCode::kBusWrite)};
 
+// Counts errors, and holds the unit to it that no bus is in use while it is idle.
+template <typename Model>
+class StatusWatch : public Port {
+ public:
+  StatusWatch(Model& dut, const std::vector<std::unique_ptr<AxiReadPort>>& reads,
+              const std::vector<std::unique_ptr<AxiWritePort>>& writes)
+      : dut_(dut), reads_(reads), writes_(writes) {}
+  int errors = 0;
+
+  void before_edge() override {
+    if (dut_.rst_ni == 0) return;
+    errors += dut_.err_o;
+    if (dut_.idle_o == 0) return;
+    for (const auto& port : reads_) EXPECT_TRUE(port->idle()) << "idle while memory reads";
+    for (const auto& port : writes_) EXPECT_TRUE(port->quiet()) << "idle while memory writes";
+  }
+  void after_edge() override {}
+
+ private:
+  Model& dut_;
+  const std::vector<std::unique_ptr<AxiReadPort>>& reads_;
+  const std::vector<std::unique_ptr<AxiWritePort>>& writes_;
+};
+
 template <typename Model>
 class DmaBench {
  public:
@@ -219,6 +243,8 @@ class DmaBench {
     for (auto& port : axi_reads) bench.add(*port);
     for (auto& port : axi_writes) bench.add(*port);
     bench.add(*kv_read);
+    status = std::make_unique<StatusWatch<Model>>(dut, axi_reads, axi_writes);
+    bench.add(*status);
     dut.flush_i = 0;
     dut.cmd_valid_i = 0;
     bench.functional.follow([](const UnitCmd& cmd) { return dma_cells(cmd, shape); });
@@ -260,6 +286,14 @@ class DmaBench {
     for (auto& byte : data) byte = static_cast<uint8_t>(rng());
     memory.write(addr, data);
     return data;
+  }
+
+  // Where that many bytes fit: anywhere in 48 bits, every other time shortly before a page ends.
+  uint64_t address(size_t bytes) {
+    const auto beat = static_cast<uint64_t>(shape.channel_bytes);
+    uint64_t addr = std::min(rng() >> 16, (uint64_t{1} << 48) - bytes - 2 * kAxiBoundary) / beat * beat;
+    if (rng() % 2 == 0) addr = (addr | (kAxiBoundary - 1)) + 1 - beat * (1 + rng() % (kAxiBoundary / beat));
+    return addr;
   }
 
   int uniform(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
@@ -337,6 +371,7 @@ class DmaBench {
   std::unique_ptr<KvReadPort> kv_read;
   std::vector<std::unique_ptr<AxiReadPort>> axi_reads;
   std::vector<std::unique_ptr<AxiWritePort>> axi_writes;
+  std::unique_ptr<StatusWatch<Model>> status;
 };
 
 template <typename Model>
@@ -352,11 +387,13 @@ TYPED_TEST(DmaTest, TilesGoToTheirGroups) {
       const int tiles = i == 0 ? 0 : b.uniform(1, 3 * b.shape.groups()),
                 first = b.uniform(0, 2 * b.shape.groups());
       const int tile_rows = b.uniform(1, 24), row = b.uniform(0, 20);
-      const uint64_t addr = b.somewhere(static_cast<uint64_t>(b.uniform(0, 500) * b.shape.channel_bytes));
-      const auto data = b.fill_memory(addr, static_cast<size_t>(tiles * tile_rows * b.shape.channel_bytes));
+      const auto bytes = static_cast<size_t>(tiles * tile_rows * b.shape.channel_bytes);
+      const uint64_t addr = b.address(bytes);
+      const auto data = b.fill_memory(addr, bytes);
       b.bench.run(b.load_tiles(addr, row, tiles, first, tile_rows));
       b.expect_tiles(data, row, tiles, first, tile_rows);
     }
+    EXPECT_EQ(b.status->errors, 0);
   }
 }
 
@@ -369,7 +406,7 @@ TYPED_TEST(DmaTest, LinearTransfersGoAndComeBack) {
       const auto words = static_cast<int>(b.spaces[static_cast<size_t>(space)].words());
       const auto word_bytes = b.spaces[static_cast<size_t>(space)].word_bytes();
       const int count = i < 4 ? 1 : b.uniform(1, std::min(words, 70)), word = b.uniform(0, words - count);
-      const uint64_t addr = b.somewhere(static_cast<uint64_t>(b.uniform(0, 300) * b.shape.channel_bytes));
+      const uint64_t addr = b.address(static_cast<size_t>(count) * word_bytes + 256);
       const auto data = b.fill_memory(addr, static_cast<size_t>(count) * word_bytes + 256);
       auto expected = std::vector<uint8_t>(b.spaces[static_cast<size_t>(space)].bytes().begin(),
                                            b.spaces[static_cast<size_t>(space)].bytes().end());
@@ -394,6 +431,7 @@ TYPED_TEST(DmaTest, LinearTransfersGoAndComeBack) {
                              b.spaces[static_cast<size_t>(space)].word(static_cast<size_t>(word)).data()))
           << "space " << space << " word " << word << " count " << count;
     }
+    EXPECT_EQ(b.status->errors, 0);
   }
 }
 
@@ -405,7 +443,7 @@ TYPED_TEST(DmaTest, TileStores) {
       UnitCmd cmd = any_command(b.rng, isa::Opcode::kStoret);  // a group of any number, modulo their number
       cmd.s0 = static_cast<uint16_t>(b.uniform(1, 40));
       cmd.a0 = static_cast<uint16_t>(b.uniform(0, 100));
-      cmd.a1 = b.somewhere(static_cast<uint64_t>(b.uniform(0, 100) * b.shape.channel_bytes));
+      cmd.a1 = b.address(static_cast<size_t>(cmd.s0 * b.shape.channel_bytes));
       b.bench.run(cmd);
       std::vector<uint8_t> stored(static_cast<size_t>(cmd.s0 * b.shape.channel_bytes));
       b.memory.read(cmd.a1, stored);
@@ -617,10 +655,15 @@ TYPED_TEST(DmaTest, FlushInMidOperation) {
     const bool store_first = trial >= 24;
     if (trial % 2 == 1 && !store_first) b.stall_everything(0.3);
     b.fill_memory(0x10000, 1 << 16);
+    auto& stored_space = b.spaces[static_cast<size_t>(trial % 4)];
+    const auto stored_bytes = 40 * stored_space.word_bytes();
+    const auto before = b.fill_memory(0x60000, stored_bytes);
+    const auto after = std::vector<uint8_t>(stored_space.bytes().begin(),
+                                            stored_space.bytes().begin() + static_cast<long>(stored_bytes));
     const int stop = store_first ? trial - 24 : b.uniform(1, 120);
     if (!store_first) b.bench.issue(b.load_tiles(0x10000, 0, b.shape.groups(), 1, 12));
     b.bench.issue(b.linear(isa::Opcode::kStorel, trial % 4, 0, 0x60000, 40));
-    b.bench.issue(b.linear(isa::Opcode::kLoadl, trial % 4, 8, 0x10000, 9));
+    b.bench.issue(b.linear(isa::Opcode::kLoadl, trial % 4, 60, 0x10000, 9));
     for (int i = 0; i < stop; ++i) b.bench.step();
     b.bench.dut->flush_i = 1;
     int waited = 0;
@@ -630,6 +673,11 @@ TYPED_TEST(DmaTest, FlushInMidOperation) {
       b.bench.dut->eval();
     } while (b.bench.dut->idle_o == 0 && ++waited < 4000);
     ASSERT_EQ(b.bench.dut->idle_o, 1) << "the bus does not come to rest";
+    std::vector<uint8_t> stored(stored_bytes);
+    b.memory.read(0x60000, stored);
+    for (size_t i = 0; i < stored_bytes; ++i) {
+      ASSERT_TRUE(stored[i] == before[i] || stored[i] == after[i]) << "byte " << i << " after a flush";
+    }
     b.bench.forget_requests();
     b.bench.step();
     b.bench.dut->flush_i = 0;

@@ -211,7 +211,7 @@ void run_and_check(Bench& b, const std::vector<Word>& program, uint64_t base) {
 
 TYPED_TEST(Scheduler, RandomProgramsDoWhatTheInterpreterSays) {
   typename TestFixture::Bench b(1, TestFixture::kBytes);
-  constexpr int kLeast = 40, kMost = 200;
+  constexpr int kLeast = 40, kMost = 2000;
   declare_points(program_points());
   for (int i = 0; i < kLeast || (i < kMost && !missing_points(program_points()).empty()); ++i) {
     random_timing(b);

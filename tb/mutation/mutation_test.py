@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""The parts of `make mutation` that need no Yosys: what counts as killed, what is kept, how a header is read."""
+
+import pathlib
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import mutation  # noqa: E402
+import netlist  # noqa: E402
+
+ENTRY = netlist.Entry("part", "part", ["unit"], {}, 5, [], False)
+SELECTED = 'echo "mutant part $MUTANT_PART" >&2; '
+
+
+def bench(script: str, name: str = "unit") -> mutation.Bench:
+    return mutation.Bench(name, ["/bin/sh", "-c", script])
+
+
+class Mutation(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.out = pathlib.Path(folder.name)
+        for module in (mutation, netlist):
+            patch = mock.patch.object(module, "OUT", self.out)
+            patch.start()
+            self.addCleanup(patch.stop)
+        (self.out / "netlists").mkdir()
+        (self.out / "netlists/part.v").write_text("module part_mutants; endmodule")
+
+    def test_a_run_is_what_became_of_it(self) -> None:
+        for script, expected in (("exit 0", "passed"), ('echo "test.cpp:1: Failure"; exit 1', "failed"),
+                                 ("kill -ABRT $$", "crashed"), ("sleep 5", "timeout")):
+            self.assertEqual(mutation.run(bench(SELECTED + script), ENTRY, 3, 0.5), expected)
+
+    def test_what_was_not_selected_was_not_killed(self) -> None:
+        self.assertEqual(mutation.run(bench("echo Failure; exit 1"), ENTRY, 3, 5), "unselected")
+        self.assertEqual(mutation.run(bench('echo "mutant part 4"; exit 1'), ENTRY, 3, 5), "unselected")
+
+    def test_verdicts_of_an_entry(self) -> None:
+        unit = bench(SELECTED + '[ "$MUTANT_PART" != 1 ] || { echo Failure; exit 1; }')
+        machine = bench(SELECTED + '[ "$MUTANT_PART" != 2 ]', "machine")
+        lines = [f"mutate {i}" for i in range(5)]
+        with mock.patch.object(netlist, "prove", return_value={3}):
+            results = mutation.run_entry(ENTRY, lines, {"unit": unit}, machine, False, 2)
+        self.assertEqual(results.verdicts(), {1: "failed: unit", 2: "crashed: machine", 3: "equivalent",
+                                              4: "survived", 5: "survived"})
+        counts = mutation.count(results)
+        self.assertEqual((counts["bench"], counts["machine"], counts["survivors"]), (1, 1, 2))
+        self.assertEqual(mutation.rate(counts), 50.0)
+
+        # A better bench: survivors again, the others from the file.
+        better = bench(SELECTED + '[ "$MUTANT_PART" = 0 ]')
+        with mock.patch.object(netlist, "prove", side_effect=AssertionError):
+            results = mutation.run_entry(ENTRY, lines, {"unit": better}, machine, False, 2)
+        self.assertEqual(results.verdicts()[3], "equivalent")
+        self.assertEqual(results.verdicts()[5], "crashed: unit")
+        (self.out / "netlists/part.v").write_text("another")
+        self.assertEqual(mutation.Results(ENTRY, False).verdicts(), {})
+
+    def test_a_bench_has_to_pass_without_a_mutant(self) -> None:
+        with self.assertRaisesRegex(RuntimeError, "without a mutant: crashed, expected passed"):
+            mutation.run_entry(ENTRY, ["mutate 0"], {"unit": bench("exit 1")}, bench("exit 0"), False, 1)
+
+    def test_a_bench_has_to_contain_the_mutants(self) -> None:
+        with self.assertRaisesRegex(RuntimeError, "mutant 1 is not in what unit runs"):
+            mutation.run_entry(ENTRY, ["mutate 0"], {"unit": bench("exit 0")}, bench("exit 0"), False, 1)
+
+    def test_headers(self) -> None:
+        header = netlist.parse_header("""module part
+  import a_pkg::*;
+#(
+    parameter int unsigned Width = 8,  // bits
+    parameter bit Odd = 1'b0,
+    localparam int unsigned Half = Width / 2
+) (
+    input  logic clk_i,
+    input  logic [Width-1:0] data_i[Half],
+    output a_pkg::word_t sum_o  // of all
+);
+endmodule
+""", "part")
+        self.assertEqual(header.parameters, {"Width": "8", "Odd": "1'b0"})
+        self.assertEqual(header.ports, ["clk_i", "data_i", "sum_o"])
+        self.assertEqual(header.unpacked, {"data_i": ("Half", False)})
+
+    def test_unknown_bench(self) -> None:
+        with self.assertRaisesRegex(ValueError, "part: no bench other, expected one of unit"):
+            mutation.load('[benches.unit]\n[modules.part]\nbenches = ["other"]\n')
+
+
+if __name__ == "__main__":
+    unittest.main()
