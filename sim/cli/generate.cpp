@@ -224,7 +224,7 @@ void add_generate(CLI::App& app, Action& action) {
   command->add_option("--config", options->config, "machine of the rtl engine")->capture_default_str();
   command->add_option("--temperature", options->temperature, "0: the most likely token")
       ->capture_default_str();
-  command->add_option("--seed", options->seed, "of sampling, and of the machine's power-on values and stalls")
+  command->add_option("--seed", options->seed, "of sampling, and of the stalls of memory")
       ->capture_default_str();
   command->add_option("--prefill", options->prefill, "prompt tokens at a time (2, 4 or 8; 0: one by one)")
       ->capture_default_str();

@@ -60,7 +60,7 @@ struct MemoryTiming {
 
 struct MachineOptions {
   MemoryTiming memory;
-  uint64_t seed = 1;  // of stalls and of power-on values
+  uint64_t seed = 1;  // of stalls
   // FST file of the cycles [trace_from, trace_to); only in builds with tracing. When a listener throws, the
   // machine runs on up to trace_to before that comes out of step(), and the file is complete.
   std::string trace;
