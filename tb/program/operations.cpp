@@ -176,7 +176,8 @@ Operation OperationSource::project() {
   constexpr int kMostTiles = 4;
   Operation op;
   op.opcode = Opcode::kXbar;
-  const uint64_t row_tiles = coin(0.2) ? pick(1, static_cast<uint64_t>(h_.xbar_sets) + 1) : pick(1, 2);
+  // Up to three parts of a column tile.
+  const uint64_t row_tiles = coin(0.2) ? pick(1, 2 * static_cast<uint64_t>(h_.xbar_sets) + 1) : pick(1, 2);
   const uint64_t column_tiles = pick(1, std::min<uint64_t>(kMostTiles, kCrossbars / row_tiles));
   const uint64_t words = (column_tiles - 1) * tile_words + (coin(0.5) ? tile_words : pick(1, tile_words));
   op.count = static_cast<uint16_t>(words);
