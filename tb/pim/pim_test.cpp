@@ -421,7 +421,6 @@ TYPED_TEST(Pim, EverySizeAndRefusal) {
 // The whole bank in one layer: as wide, as deep, and from the last crossbar.
 TYPED_TEST(Pim, WholeBank) {
   using C = TypeParam;
-  if (C::kCrossbars > 64) GTEST_SKIP() << "slow to program";
   Bench<C> bench(14);
   bench.program_all(C::kCrossbars);
   const int half = C::kActWords / 2;
