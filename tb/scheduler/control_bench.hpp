@@ -167,6 +167,8 @@ class ControlBench {
     return status();
   }
 
+  std::array<uint64_t, kUnits> busy_cycles{};  // of each unit, since somebody cleared it
+
   uint64_t counter(size_t lo) {
     return host.read(static_cast<uint32_t>(lo)) |
            static_cast<uint64_t>(host.read(static_cast<uint32_t>(lo + 4))) << 32;
@@ -210,6 +212,7 @@ class ControlBench {
   }
 
   void sample_units() {
+    for (size_t u = 0; u < kUnits; ++u) busy_cycles[u] += dut.busy_i >> u & 1;
     if (dut.rst_ni == 0 || dut.soft_reset_o != 0) {
       for (auto& unit : units) unit.clear();
       at_once_ = {};

@@ -749,6 +749,34 @@ TYPED_TEST(Scheduler, CountersCountWhatUnitsSay) {
   EXPECT_EQ(b.counter(REG(CYCLES_LO)), 0U);
 }
 
+// Every counter of every unit, with stalls that stay for a program: they count all of its cycles, or none.
+TYPED_TEST(Scheduler, EveryCounterCountsItsUnit) {
+  typename TestFixture::Bench b(29, TestFixture::kBytes);
+  constexpr int kRounds = 24;
+  constexpr size_t kStride = REG(PIM_BUSY_LO) - REG(DMA_BUSY_LO);
+  for (int round = 0; round < kRounds; ++round) {
+    random_timing(b);
+    const std::array<uint64_t, 3> stalls = {b.rng() & 31, b.rng() & 31, b.rng() & 31};
+    b.dut.stall_operand_i = stalls[0];
+    b.dut.stall_output_i = stalls[1];
+    b.dut.stall_memory_i = stalls[2];
+    b.busy_cycles = {};
+    run_and_check(b, ProgramGenerator(b.rng).generate(30), kBase);
+    const uint64_t cycles = b.counter(REG(CYCLES_LO));
+    for (size_t u = 0; u < b.busy_cycles.size(); ++u) {
+      const size_t first = REG(DMA_BUSY_LO) + kStride * u;
+      EXPECT_EQ(b.counter(first), b.busy_cycles[u]) << "unit " << u;
+      for (size_t s = 0; s < stalls.size(); ++s)
+        EXPECT_EQ(b.counter(first + 8 * (s + 1)), (stalls[s] >> u & 1) != 0 ? cycles : 0)
+            << "unit " << u << ", stall " << s;
+    }
+    ASSERT_FALSE(this->HasFailure()) << "round " << round;
+  }
+  b.host.write(REG(CONTROL), PIMLLM_REGS__CONTROL__CLEAR_COUNTERS_bm);
+  for (size_t at = REG(CYCLES_LO); at <= REG(VEC_STALL_MEMORY_LO); at += 8)
+    EXPECT_EQ(b.counter(at), 0U) << at;
+}
+
 #ifndef PIMLLM_NETLIST  // a mutant's inside has other names
 // Counters have 48 bits: each takes any value (put there from outside, while a program hangs) and counts on
 // from it.
