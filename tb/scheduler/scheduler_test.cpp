@@ -538,19 +538,6 @@ TYPED_TEST(Scheduler, TheSameSemaphoreTwiceNeedsTwoTokens) {
   EXPECT_LE(b.units[4].taken[0].cycle, b.units[0].done[1].cycle + 2);
 }
 
-TYPED_TEST(Scheduler, TokensCountUpTo63) {
-  typename TestFixture::Bench b(11, TestFixture::kBytes);
-  std::vector<Word> program = {li(2, 63),
-                               op(Opcode::kLoop, {.rs = 2, .imm = 1}),
-                               op(Opcode::kPost, {.sig = 31}),
-                               op(Opcode::kLoop, {.rs = 2, .imm = 1}),
-                               op(Opcode::kWait, {.wait0 = 31}),
-                               op(Opcode::kHalt)};
-  b.load(program, kBase);
-  b.start(kBase);
-  EXPECT_EQ(b.wait_end(), kDone);
-}
-
 // Every semaphore up to the most it counts, and down again.
 TYPED_TEST(Scheduler, EverySemaphoreCountsUpTo63) {
   typename TestFixture::Bench b(21, TestFixture::kBytes);
@@ -565,6 +552,23 @@ TYPED_TEST(Scheduler, EverySemaphoreCountsUpTo63) {
   b.load(program, kBase);
   b.start(kBase);
   EXPECT_EQ(b.wait_end(), kDone);
+}
+
+// ... and one more is an error.
+TYPED_TEST(Scheduler, EverySemaphoreOverflowsAt64) {
+  typename TestFixture::Bench b(22, TestFixture::kBytes);
+  constexpr int kScheduler = 0, kAtPost = 2;
+  for (int s = 1; s < 32; ++s) {
+    SCOPED_TRACE(s);
+    forget(b);
+    b.load(
+        {li(2, 64), op(Opcode::kLoop, {.rs = 2, .imm = 1}), op(Opcode::kPost, {.sig = s}), op(Opcode::kHalt)},
+        kBase);
+    b.start(kBase);
+    expect_error(b, ErrorCode::kSemaphore, kScheduler, kBase / 16 + kAtPost);
+    recover(b);
+    ASSERT_FALSE(this->HasFailure());
+  }
 }
 
 // Every register holds any value: addresses of loads show them.
