@@ -245,8 +245,7 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
   uint64_t start = 0;
   bool first = true;
   uint64_t init_done = 0;
-  std::array<uint64_t, kBuffer>
-      written{};  // last writes of the chunks in the output buffer, the latest first
+  std::array<uint64_t, kBuffer> written{};  // last writes of the last chunks, the latest first
   Issue issue;
   for (;;) {
     const uint64_t heads = std::min(heads_left, kSlots);

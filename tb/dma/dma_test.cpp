@@ -100,7 +100,6 @@ class KvReadPort : public Port {
 
 const Names kSpaces = {"ACT", "SCR", "KVS", "SCL"};
 constexpr int kBurst = 16;  // beats
-constexpr uint64_t kAddrMask = (uint64_t{1} << kAxiAddrBits) - 1;
 
 Names dma_cells(const UnitCmd& cmd, const Shape& s) {
   const bool load = cmd.opcode == isa::Opcode::kLoadt || cmd.opcode == isa::Opcode::kLoadl;
@@ -291,15 +290,13 @@ class DmaBench {
   // Where that many bytes fit: anywhere in 48 bits, every other time shortly before a page ends.
   uint64_t address(size_t bytes) {
     const auto beat = static_cast<uint64_t>(shape.channel_bytes);
-    uint64_t addr = std::min(rng() >> 16, (uint64_t{1} << 48) - bytes - 2 * kAxiBoundary) / beat * beat;
+    uint64_t addr =
+        std::min(rng() >> 16, (uint64_t{1} << kAxiAddrBits) - bytes - 2 * kAxiBoundary) / beat * beat;
     if (rng() % 2 == 0) addr = (addr | (kAxiBoundary - 1)) + 1 - beat * (1 + rng() % (kAxiBoundary / beat));
     return addr;
   }
 
   int uniform(int low, int high) { return std::uniform_int_distribution<int>(low, high)(rng); }
-
-  // The offset somewhere in memory: the upper bits are drawn.
-  uint64_t somewhere(uint64_t offset) { return ((rng() << 13) & kAddrMask) + offset; }
 
   UnitCmd load_tiles(uint64_t addr, int row, int tiles, int first, int tile_rows) {
     UnitCmd cmd = any_command(rng, isa::Opcode::kLoadt);
@@ -585,13 +582,15 @@ TYPED_TEST(DmaTest, RefusesAnythingIllegal) {
 TYPED_TEST(DmaTest, WholeSpaces) {
   DmaBench<TypeParam> b;
   for (int space = 0; space < 4; ++space) {
-    const auto words = static_cast<int>(b.spaces[static_cast<size_t>(space)].words());
+    auto& ram = b.spaces[static_cast<size_t>(space)];
     for (const auto opcode : {isa::Opcode::kLoadl, isa::Opcode::kStorel})
-      b.run_and_check(b.linear(opcode, space, 0, b.somewhere(0), words));
+      b.run_and_check(
+          b.linear(opcode, space, 0, b.address(ram.bytes().size()), static_cast<int>(ram.words())));
   }
-  b.run_and_check(b.load_tiles(b.somewhere(0), 0, b.shape.groups(), 0, b.shape.kv_rows));
-  b.run_and_check(b.load_tiles(b.somewhere(0), 0, b.shape.groups() * b.shape.kv_rows, 0, 1));
-  UnitCmd store = b.load_tiles(b.somewhere(0), 0, 0, 1, b.shape.kv_rows);
+  const auto bytes = static_cast<size_t>(b.shape.groups() * b.shape.kv_rows * b.shape.channel_bytes);
+  b.run_and_check(b.load_tiles(b.address(bytes), 0, b.shape.groups(), 0, b.shape.kv_rows));
+  b.run_and_check(b.load_tiles(b.address(bytes), 0, b.shape.groups() * b.shape.kv_rows, 0, 1));
+  UnitCmd store = b.load_tiles(b.address(bytes), 0, 0, 1, b.shape.kv_rows);
   store.opcode = isa::Opcode::kStoret;
   b.run_and_check(store);
 }
@@ -636,7 +635,7 @@ TYPED_TEST(DmaTest, MoreThanTheTableHolds) {
   const auto word_bytes = b.spaces[kAct].word_bytes();
   std::vector<std::vector<uint8_t>> data;
   for (int i = 0; i < transfers; ++i) {
-    const uint64_t addr = b.somewhere(0);
+    const uint64_t addr = b.address(word_bytes);
     data.push_back(b.fill_memory(addr, word_bytes));
     b.bench.issue(b.linear(isa::Opcode::kLoadl, kAct, i, addr, 1));
   }
