@@ -26,7 +26,7 @@ struct CampaignResult {
   uint64_t programs = 0;  // run
   uint64_t legal = 0;
   uint64_t failures = 0;
-  uint64_t idle = 0;          // legal, compared, but with fewer cycles of two busy units than asked for
+  uint64_t idle = 0;          // places where no draw had as many cycles of two busy units as asked for
   uint64_t instructions = 0;  // of units, compared
   uint64_t cycles = 0, two_busy = 0;  // of legal programs
   uint64_t least_words = ~uint64_t{0};

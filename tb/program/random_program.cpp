@@ -59,9 +59,8 @@ int random(const CampaignOptions& options, bool whole) {
              unit_pairs().size() - missing.size(), unit_pairs().size(), r.coverage.opcodes.size(),
              r.coverage.errors.size());
   int failures = r.failures == 0 ? 0 : 1;
-  fmt::print(
-      "{} legal programs with two units busy in less than {:.0f} % of the cycles (compared all the same)\n",
-      r.idle, 100 * kLeastOverlap);
+  fmt::print("in {} places no legal program drawn has two units busy in {:.0f} % of the cycles\n", r.idle,
+             100 * kLeastOverlap);
   const double most = std::max(1.0, kMostIdle * static_cast<double>(r.legal));
   if (static_cast<double>(r.idle) > most) {
     fmt::print("FAILED: expected at most {:.0f} such programs, found {}\n", most, r.idle);
