@@ -78,8 +78,13 @@ TensorTap& Compiler::layer_tap(std::string name, size_t pc, int word, ElementTyp
 
 CompiledModel Compiler::run() {
   check_hardware(h_);
-  if (o_.memory_base % kSegmentAlignment != 0) {
-    fail("option memory base: expected a multiple of {}, found {:#x}", kSegmentAlignment, o_.memory_base);
+  const auto alignment = static_cast<unsigned>(o_.segment_alignment);
+  if (o_.segment_alignment < kLeastAlignment || !std::has_single_bit(alignment)) {
+    fail("option segment alignment: expected a power of two of at least {}, found {}", kLeastAlignment,
+         o_.segment_alignment);
+  }
+  if (o_.memory_base % alignment != 0) {
+    fail("option memory base: expected a multiple of {}, found {:#x}", alignment, o_.memory_base);
   }
   out_.hardware = h_;
   out_.config = c_;
@@ -121,7 +126,7 @@ CompiledModel Compiler::run() {
     out_.segments.clear();
     out_.taps.clear();
     cursor_ = o_.memory_base;
-    out_.init.address = segment("init", init_bytes);
+    if (!o_.preloaded_crossbars) out_.init.address = segment("init", init_bytes);
     out_.step.address = segment("step", step_bytes);
     if (o_.prefill_tokens != 0) out_.prefill.address = segment("prefill", prefill_bytes);
     allocate_scratchpad(1);
@@ -140,7 +145,7 @@ CompiledModel Compiler::run() {
         stable = false;
       }
     };
-    build(out_.init, init_bytes, [&] { build_init(); });
+    if (!o_.preloaded_crossbars) build(out_.init, init_bytes, [&] { build_init(); });
     build(out_.step, step_bytes, [&] { build_step(); });
     if (o_.prefill_tokens != 0) {
       allocate_scratchpad(o_.prefill_tokens);

@@ -17,12 +17,16 @@ namespace pimllm {
 
 struct CompileOptions {
   int context = 0;                  // positions the program serves; 0: the model's context_length
-  uint64_t memory_base = 0;         // first address used; a multiple of 4096
+  uint64_t memory_base = 0;         // first address used
   int residual_fraction_bits = 16;  // Fx
   int rows_per_conversion = 0;      // 0: as many as cannot clip but at the extreme code, at most XbarRows
   int lsb_shift = 0;
   int adc_bits = 0;         // 0: the machine's
   bool norm_to_scr = true;  // NORM mode[1]; else the last norm reaches SCR by way of memory
+  // The crossbars hold the weights at power-up (FPGA boards): no init program, and the codes are beside the
+  // memory image.
+  bool preloaded_crossbars = false;
+  int segment_alignment = 4096;  // bytes, a power of two of at least 256; memory_base is a multiple of it
   // Tokens of a block of the prefill program: 2, 4 or 8, a divisor of the array's columns; 0: no such
   // program.
   int prefill_tokens = 0;
@@ -113,10 +117,12 @@ struct CompiledModel {
   CompileOptions options;
   ModelConfig config;
   IntegerSettings golden;   // the settings with which IntegerModel gives the same bits
-  CompiledProgram init;     // once after power-up: programs the crossbars
+  CompiledProgram init;     // once after power-up: programs the crossbars; no words if they are preloaded
   CompiledProgram step;     // a token; with TOKENS_LEFT > 0 as many more, each fed the one before
   CompiledProgram prefill;  // options.prefill_tokens prompt tokens at once; no words if there is none
   std::vector<MemorySegment> segments;  // programs included
+  // Of preloaded crossbars: one after another, a row after another, 2 bits a cell, weight + 1.
+  std::vector<uint8_t> crossbar_codes;
   uint64_t memory_end = 0;
   std::vector<RegisterWrite> registers;
   CompiledLayout layout;

@@ -20,13 +20,13 @@ using isa::Opcode;
 using isa::Operand;
 using isa::Program;
 
-inline constexpr uint64_t kSegmentAlignment = 4096;
+inline constexpr int kLeastAlignment = 256;  // lines of the instruction buffer, words of ACT
 inline constexpr int kMaxLsbShift = 7;  // of register LSB_SHIFT
 inline constexpr int kImmediateCount = 2047;
 inline constexpr int kAddressOffsetBits = 11;
 inline constexpr int kScalarOffsetBits = 7;
 inline constexpr int kMaxMulticast = 8;
-inline constexpr int kScrBanks = 4;       // rtl/common/pimllm_pkg.sv, ScrBanks
+inline constexpr int kScrBanks = 4;       // rtl/top/pimllm_top.sv, ScrBanks
 inline constexpr int kHeadsPerBatch = 2;  // kv heads that are quantised and joined at a time
 // Words of a projection, from which on its halves are worth two instructions.
 inline constexpr int kWordsApart = 32;

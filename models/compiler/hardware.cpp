@@ -100,20 +100,20 @@ HardwareParameters hardware_preset(std::string_view name) {
   }
   if (name == "fpga") {
     return {.array_rows = 8,
-            .array_cols = 8,
+            .array_cols = 4,
             .mem_channels = 1,
             .channel_bytes = 8,
             .xbar_rows = 32,
             .xbar_cols = 32,
             .xbar_sets = 2,
-            .xbar_slots = 64,
-            .xbar_adcs = 32,
+            .xbar_slots = 256,
+            .xbar_adcs = 8,
             .adc_bits = 7,
-            .vec_lanes = 4,
+            .vec_lanes = 2,
             .kv_rows = 512,
-            .act_words = 1024,
-            .scr_words = 256,
-            .kvs_words = 128,
+            .act_words = 2048,
+            .scr_words = 512,
+            .kvs_words = 256,
             .scl_words = 512,
             .queue_depth = 4};
   }

@@ -28,8 +28,10 @@ std::vector<uint8_t> program_bytes(const CompiledProgram& program) {
 }
 
 std::vector<const CompiledProgram*> programs(const CompiledModel& m) {
-  std::vector<const CompiledProgram*> list = {&m.init, &m.step};
-  if (!m.prefill.words.empty()) list.push_back(&m.prefill);
+  std::vector<const CompiledProgram*> list;
+  for (const CompiledProgram* program : {&m.init, &m.step, &m.prefill}) {
+    if (!program->words.empty()) list.push_back(program);
+  }
   return list;
 }
 
@@ -73,7 +75,7 @@ Json sequences(const CompiledModel& m) {
     if (r.name == "LSB_SHIFT") setup.push_back(PIMLLM_WRITE(LSB_SHIFT, r.value));
     if (r.name == "ADC_BITS") setup.push_back(PIMLLM_WRITE(ADC_BITS, r.value));
   }
-  add_start(setup, m.init);
+  if (!m.init.words.empty()) add_start(setup, m.init);
   const auto token = [&](const char* id, const char* position, const Json& left, uint64_t arg) {
     Json sequence = Json::array();
     sequence.push_back(PIMLLM_WRITE(TOKEN_IN, id));

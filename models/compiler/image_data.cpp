@@ -15,7 +15,7 @@ void put32(std::vector<uint8_t>& bytes, size_t offset, uint32_t value) {
 
 uint64_t Compiler::segment(std::string name, uint64_t size, std::vector<uint8_t> bytes) {
   const uint64_t address = cursor_;
-  cursor_ = round_up64(cursor_ + size, kSegmentAlignment);
+  cursor_ = round_up64(cursor_ + size, static_cast<uint64_t>(o_.segment_alignment));
   if (cursor_ > isa::kRegisterMask) fail("memory map: expected addresses of 48 bits, found {:#x}", cursor_);
   out_.segments.push_back({std::move(name), address, size, std::move(bytes)});
   return address;
@@ -138,6 +138,10 @@ void Compiler::fill_crossbars() {
       }
       base += row_tiles * static_cast<size_t>(ceil_div(m.columns, h_.xbar_cols));
     }
+  }
+  if (o_.preloaded_crossbars) {
+    out_.crossbar_codes = std::move(image);
+    return;
   }
   const size_t size = image.size();
   m_xbar_ = segment("crossbars", size, std::move(image));

@@ -2,9 +2,12 @@
 //
 // Latency: read data one cycle after rd_en_i, held until the next read. Throughput: a read and a write a cycle.
 // A read of the word that is written in the same cycle returns the old or the new word, unspecified which.
+// InitFile ($readmemh) is what it holds at power-up, undefined without. A simulation looks for the file in the folder of
+// +image=FOLDER, so that one model serves every image; synthesis takes the name as it is.
 module ram_1r1w #(
     parameter int unsigned Depth = 512,
     parameter int unsigned Width = 64,
+    parameter string InitFile = "",
     localparam int unsigned AddrWidth = Depth > 1 ? $clog2(Depth) : 1,
     localparam int unsigned Bytes = Width / 8
 ) (
@@ -23,6 +26,14 @@ module ram_1r1w #(
   // verilator coverage_on
 
 `ifdef VERILATOR
+  if (InitFile != "") begin : gen_init
+    string folder;
+    initial begin
+      if (!$value$plusargs("image=%s", folder)) $fatal(1, "%m: expected +image=FOLDER, found none");
+      $readmemh({folder, "/", InitFile}, mem);
+    end
+  end
+
   // The same RAM for the simulator: bytes go into the array in place, after the read has sampled it. Delayed assignments
   // would carry every bank's word, idle or not, through a copy in every cycle.
   always_ff @(posedge clk_i) begin
@@ -37,6 +48,10 @@ module ram_1r1w #(
     end
   end
 `else
+  if (InitFile != "") begin : gen_init
+    initial $readmemh(InitFile, mem);
+  end
+
   // The merge with the old word is how byte enables are written here: Yosys' opt_mem_feedback turns it into enables of
   // the write port.
   always_ff @(posedge clk_i) begin

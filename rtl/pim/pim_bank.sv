@@ -18,6 +18,7 @@ module pim_bank
     parameter int unsigned AdcBits = 5,
     parameter int unsigned VecLanes = 4,
     parameter bit Digital = 1'b0,
+    parameter string XbarInit = "",
     localparam int unsigned WordBytes = 4 * VecLanes,
     localparam int unsigned InWords = XbarRows / WordBytes,
     localparam int unsigned PartWidth = InWords > 1 ? $clog2(InWords) : 1,
@@ -147,7 +148,8 @@ module pim_bank
           .Cols(XbarCols),
           .Slots(XbarSlots),
           .Adcs(XbarAdcs),
-          .AdcBits(AdcBits)
+          .AdcBits(AdcBits),
+          .InitPrefix(XbarInit == "" ? "" : $sformatf("%s_%0d", XbarInit, s))
       ) u_xbar (
           .clk_i,
           .rst_ni,

@@ -20,6 +20,7 @@ module pim_unit
     parameter int unsigned VecLanes = 4,
     parameter int unsigned ActWords = 512,
     parameter bit Digital = 1'b0,  // the synthesizable twin instead of the behavioural array
+    parameter string XbarInit = "",  // prefix of the files that its cells hold at power-up
     localparam int unsigned WordBytes = 4 * VecLanes,
     localparam int unsigned ActAddrWidth = $clog2(ActWords)
 ) (
@@ -177,7 +178,8 @@ module pim_unit
       .XbarAdcs(XbarAdcs),
       .AdcBits(AdcBits),
       .VecLanes(VecLanes),
-      .Digital(Digital)
+      .Digital(Digital),
+      .XbarInit(XbarInit)
   ) u_bank (
       .clk_i,
       .rst_ni,

@@ -12,6 +12,7 @@ module xbar_digital
     parameter int unsigned Slots = 16,
     parameter int unsigned Adcs = 8,
     parameter int unsigned AdcBits = 5,
+    parameter string InitPrefix = "",  // of the rows' initial cells: {InitPrefix, "_", row, ".hex"}
     localparam int unsigned RowWidth = $clog2(Rows),
     localparam int unsigned SlotWidth = Slots > 1 ? $clog2(Slots) : 1,
     localparam int unsigned ColGroups = Cols / Adcs,
@@ -64,7 +65,8 @@ module xbar_digital
   for (genvar r = 0; r < Rows; r++) begin : gen_row
     ram_1r1w #(
         .Depth(Depth),
-        .Width(RowBits)
+        .Width(RowBits),
+        .InitFile(InitPrefix == "" ? "" : $sformatf("%s_%0d.hex", InitPrefix, r))
     ) u_cells (
         .clk_i,
         .rd_en_i(conv_valid_i),

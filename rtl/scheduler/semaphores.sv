@@ -27,13 +27,24 @@ module semaphores
   localparam logic [CountWidth-1:0] MaxCount = '1;
   localparam int unsigned NumSems = pimllm_pkg::NumSems;
 
+  localparam int unsigned GiveWidth = $clog2(2 * NumPeers + 1);
+
   logic [CountWidth-1:0] count_q[NumSems];
+  logic [NumSems-1:0] some, several;  // a counter is above zero, above one
   logic [NumSems-1:0] over;
   logic [SumWidth-1:0] sum[NumSems];
+  logic [GiveWidth-1:0] gives;
   sem_id_t take0, take1;
   logic granted, active;
 
   // --- takes -----------------------------------------------------------------------------------------------------------
+  always_comb begin
+    for (int unsigned s = 0; s < NumSems; s++) begin
+      some[s] = count_q[s] != '0;
+      several[s] = count_q[s] > CountWidth'(1);
+    end
+  end
+
   always_comb begin
     take_gnt_o = '0;
     take0 = '0;
@@ -42,8 +53,9 @@ module semaphores
     if (take_req_i != '0) begin
       for (int unsigned p = 0; p < NumPeers; p++) begin
         if (take_req_i[p] && !granted &&
-            (take_sem_i[p][0] == '0 || count_q[take_sem_i[p][0]] != '0) &&
-            (take_sem_i[p][1] == '0 || count_q[take_sem_i[p][1]] > CountWidth'(take_sem_i[p][1] == take_sem_i[p][0])))
+            (take_sem_i[p][0] == '0 || some[take_sem_i[p][0]]) &&
+            (take_sem_i[p][1] == '0 ||
+             (take_sem_i[p][1] == take_sem_i[p][0] ? several[take_sem_i[p][1]] : some[take_sem_i[p][1]])))
         begin
           take_gnt_o[p] = 1'b1;
           granted = 1'b1;
@@ -60,15 +72,17 @@ module semaphores
   always_comb begin
     over = '0;
     overflow_o = '0;
+    gives = '0;
     for (int unsigned s = 0; s < NumSems; s++) sum[s] = SumWidth'(count_q[s]);
     if (active) begin
       for (int unsigned s = 1; s < NumSems; s++) begin
+        gives = '0;
         for (int unsigned p = 0; p < NumPeers; p++) begin
           for (int unsigned i = 0; i < 2; i++) begin
-            sum[s] = sum[s] + SumWidth'(give_valid_i[p] && give_sem_i[p][i] == sem_id_t'(s));
+            gives = gives + GiveWidth'(give_valid_i[p] && give_sem_i[p][i] == sem_id_t'(s));
           end
         end
-        sum[s] = sum[s] - SumWidth'(take0 == sem_id_t'(s)) - SumWidth'(take1 == sem_id_t'(s));
+        sum[s] = sum[s] + SumWidth'(gives) - SumWidth'(take0 == sem_id_t'(s)) - SumWidth'(take1 == sem_id_t'(s));
         over[s] = sum[s] > SumWidth'(MaxCount);
       end
       for (int unsigned p = 0; p < NumPeers; p++) begin

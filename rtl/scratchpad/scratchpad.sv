@@ -20,6 +20,7 @@ module scratchpad #(
     parameter int unsigned ScrWords = 256,
     parameter int unsigned KvsWords = 128,
     parameter int unsigned SclWords = 256,
+    parameter int unsigned ScrBanks = 4,  // of equal size, one behind the other
     localparam int unsigned GroupBanks = ChannelBytes / ArrayCols,
     localparam int unsigned Groups = ArrayRows / GroupBanks,
     localparam int unsigned GroupWidth = Groups > 1 ? $clog2(Groups) : 1,
@@ -218,7 +219,7 @@ module scratchpad #(
   space_ram #(
       .Words(ScrWords),
       .Bytes(ScrBytes),
-      .Banks(pimllm_pkg::ScrBanks),
+      .Banks(ScrBanks),
       .Readers(4),
       .Writers(4)
   ) u_scr (

@@ -16,6 +16,7 @@ module pimllm_top
     parameter int unsigned XbarAdcs = 8,
     parameter int unsigned AdcBits = 5,
     parameter int unsigned DigitalXbar = 0,  // 1: the synthesizable crossbars
+    parameter string XbarInit = "",  // with them: prefix of the files that they hold at power-up
     parameter int unsigned VecLanes = 4,
     parameter int unsigned KvRows = 512,
     parameter int unsigned ActWords = 512,
@@ -23,6 +24,7 @@ module pimllm_top
     parameter int unsigned KvsWords = 128,
     parameter int unsigned SclWords = 256,
     parameter int unsigned QueueDepth = 4,
+    parameter int unsigned ScrBanks = 4,  // fewer: smaller, units wait for each other more often
     localparam int unsigned BeatBits = 8 * ChannelBytes
 ) (
     input  logic clk_i,
@@ -382,7 +384,8 @@ module pimllm_top
       .AdcBits(AdcBits),
       .VecLanes(VecLanes),
       .ActWords(ActWords),
-      .Digital(DigitalXbar != 0)
+      .Digital(DigitalXbar != 0),
+      .XbarInit(XbarInit)
   ) u_pim (
       .clk_i,
       .rst_ni(unit_rst_n),
@@ -562,7 +565,8 @@ module pimllm_top
       .ActWords(ActWords),
       .ScrWords(ScrWords),
       .KvsWords(KvsWords),
-      .SclWords(SclWords)
+      .SclWords(SclWords),
+      .ScrBanks(ScrBanks)
   ) u_scratchpad (
       .clk_i,
       .rst_ni,

@@ -128,7 +128,7 @@ module vector_check
     bad_address_o = bad_act || bad_scr || bad_scl || bad_kv || wide;
   end
 
-  `ASSERT_INIT(LanesPowerOfTwo, VecLanes >= 4 && (VecLanes & (VecLanes - 1)) == 0)
+  `ASSERT_INIT(LanesPowerOfTwo, VecLanes >= 2 && (VecLanes & (VecLanes - 1)) == 0)
   `ASSERT_INIT(ColsPowerOfTwo, ArrayCols >= 4 && (ArrayCols & (ArrayCols - 1)) == 0)
 
 endmodule

@@ -290,7 +290,7 @@ module vector_issue
   assign stage_o = held_q.stage;
   assign busy_o = active_q || flight_valid_q || held_valid_q;
 
-  `ASSERT_INIT(LanesPowerOfTwo, VecLanes >= 4 && (VecLanes & (VecLanes - 1)) == 0)
+  `ASSERT_INIT(LanesPowerOfTwo, VecLanes >= 2 && (VecLanes & (VecLanes - 1)) == 0)
   `ASSERT(NoOverwrite, !(flight_valid_q && held_valid_q && !fire_o))
   `ASSERT(StartWhenIdle, !start_i || !busy_o)
   `ASSERT_STABLE(ActStable, act_rd_req_o, act_rd_gnt_i, act_rd_addr_o)
