@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""rtl/pimllm.f is the one list of RTL files. Checks that it holds every file on disk once, and that the FuseSoC core file
-and Bender.yml name the same files in the same order. With --write it rewrites these two from the list."""
+"""rtl/pimllm.f is the one list of the machine's RTL files, rtl/board/board.f that of what boards add. Checks that they hold
+every file on disk once, and that the FuseSoC core file and Bender.yml name the machine's files in the same order. With
+--write it rewrites these two from the list."""
 
 import pathlib
 import re
@@ -51,8 +52,8 @@ sources:
 """
 
 
-def listed():
-    lines = (ROOT / "rtl/pimllm.f").read_text().splitlines()
+def listed(name):
+    lines = (ROOT / name).read_text().splitlines()
     return [line for line in lines if line and not line.startswith(("//", "+", "-"))]
 
 
@@ -65,19 +66,20 @@ def bender_text(files):
 
 
 def main():
-    files = listed()
+    files = listed("rtl/pimllm.f")
+    every = files + listed("rtl/board/board.f")
     problems = []
     on_disk = {str(p.relative_to(ROOT)) for p in (ROOT / "rtl").rglob("*.sv")}
-    problems += [f"{f} is on disk but not in rtl/pimllm.f" for f in sorted(on_disk - set(files))]
-    problems += [f"{f} is in rtl/pimllm.f but not on disk" for f in sorted(set(files) - on_disk)]
-    problems += [f"{f} is listed twice" for f in sorted({f for f in files if files.count(f) > 1})]
+    problems += [f"{f} is on disk but in no list" for f in sorted(on_disk - set(every))]
+    problems += [f"{f} is listed but not on disk" for f in sorted(set(every) - on_disk)]
+    problems += [f"{f} is listed twice" for f in sorted({f for f in every if every.count(f) > 1})]
     for name, text in (("pimllm.core", core_text(files)), ("Bender.yml", bender_text(files))):
         path = ROOT / name
         if "--write" in sys.argv[1:]:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
             problems.append(f"{name} differs from rtl/pimllm.f (rtl/check_lists.py --write)")
-    for file in files:
+    for file in every:
         module = pathlib.Path(file).stem
         if file in on_disk and not re.search(rf"^(module|package)\s+{module}\b", (ROOT / file).read_text(), re.M):
             problems.append(f"{file} does not define {module}")

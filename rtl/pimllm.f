@@ -5,7 +5,6 @@ rtl/common/pimllm_pkg.sv
 rtl/common/tables_pkg.sv
 rtl/common/sf_pkg.sv
 rtl/array/array_pkg.sv
-rtl/board/board_pkg.sv
 rtl/dma/dma_pkg.sv
 rtl/pim/pim_pkg.sv
 rtl/regs/generated/pimllm_regs_pkg.sv
@@ -59,11 +58,3 @@ rtl/vector/vector_scalar.sv
 rtl/vector/vector_sum_tree.sv
 rtl/vector/vector_unit.sv
 rtl/top/pimllm_top.sv
-rtl/board/board_memory.sv
-rtl/board/frame_rx.sv
-rtl/board/frame_tx.sv
-rtl/board/uart_bridge.sv
-rtl/board/uart_rx.sv
-rtl/board/uart_tx.sv
-rtl/board/board.sv
-rtl/board/ulx3s.sv

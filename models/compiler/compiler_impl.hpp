@@ -21,7 +21,7 @@ using isa::Operand;
 using isa::Program;
 
 inline constexpr int kLeastAlignment = 256;  // lines of the instruction buffer, words of ACT
-inline constexpr int kMaxLsbShift = 7;  // of register LSB_SHIFT
+inline constexpr int kMaxLsbShift = 7;       // of register LSB_SHIFT
 inline constexpr int kImmediateCount = 2047;
 inline constexpr int kAddressOffsetBits = 11;
 inline constexpr int kScalarOffsetBits = 7;
