@@ -84,7 +84,7 @@ def load(text: str) -> tuple[dict[str, dict[str, str]], list[Entry]]:
 
 def build(benches: dict[str, dict[str, str]], used: list[str], folder: pathlib.Path, jobs: int) -> None:
     """Configures for the mutants of all benches, and builds those in use and the machine."""
-    libraries = ";".join(b["library"] for b in benches.values())
+    libraries = ";".join(library for b in benches.values() for library in b["libraries"])
     configure = ["cmake", "-S", ".", "-B", str(folder), "-G", "Ninja", "-DPIMLLM_CONFIGS=unit",
                  f"-DPIMLLM_RTL_DIR={OUT}/rtl", f"-DPIMLLM_RTL_FOR={libraries}"]
     targets = [pathlib.Path(benches[name]["executable"]).name for name in used] + ["random_program"]

@@ -31,6 +31,7 @@ script {work}.list
 opt_clean
 rename {module} {name}_mutants
 bwmuxmap
+splitnets -driver
 write_rtlil {work}.il
 write_verilog -noattr -noparallelcase {work}.v
 """
