@@ -7,8 +7,10 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "Varray_part_decode.h"
+#include "Varray_part_loader.h"
 #include "Varray_part_seq.h"
 #include "models/isa/instruction.hpp"
 #include "tb/common/part.hpp"
@@ -358,6 +360,204 @@ TEST(ArraySeq, StepsOfAnyCommand) {
       ASSERT_EQ(dut.bad_address_o, 0);
       part.clock();
     }
+  }
+}
+
+// --- operand A
+// ------------------------------------------------------------------------------------------------
+
+constexpr uint64_t kScrHalves = 512, kHalfBytes = 2 * kCols;
+
+// A load in the loops plane > sweep > segment > block > member (a tile of the fold, or a plane in the rows) >
+// head.
+struct LoadPlace {
+  uint64_t plane = 0, sweep = 0, segment = 0, block = 0, member = 0, head = 0;
+};
+
+struct Loops {
+  uint64_t heads, members, blocks, segments, sweeps, planes;
+};
+
+Loops loops_of(const Plan& p, const LoadPlace& n) {
+  const uint64_t tiles = n.segment + 1 == p.segments ? p.tail : p.full;
+  return {.heads = p.north != 0 ? p.rows : uint64_t{1} << p.lg_heads,
+          .members = p.north != 0 ? p.row_plane_last + 1
+                     : p.pv != 0  ? tiles
+                                  : 1,
+          .blocks = p.blocks,
+          .segments = p.segments,
+          // What is kept is loaded once; of three planes the lowest has half words of its own.
+          .sweeps = p.keep != 0 ? 1 : p.sweeps,
+          .planes = p.keep != 0 ? 1 + p.three : 1 + p.plane_last};
+}
+
+// The place after n, or none at the end; `block_done`: n was the last load of a slot.
+std::optional<LoadPlace> next_load(const Plan& p, LoadPlace n, bool& block_done) {
+  const Loops l = loops_of(p, n);
+  block_done = false;
+  if (++n.head < l.heads) return n;
+  n.head = 0;
+  if (++n.member < l.members) return n;
+  n.member = 0;
+  block_done = true;
+  if (++n.block < l.blocks) return n;
+  n.block = 0;
+  if (++n.segment < l.segments) return n;
+  n.segment = 0;
+  if (++n.sweep < l.sweeps) return n;
+  n.sweep = 0;
+  if (++n.plane < l.planes) return n;
+  return std::nullopt;
+}
+
+struct Fill {
+  uint64_t mask = 0, slot = 0, north = 0;
+  bool planes = false, high = false, odd_half = false, odd_quarter = false;
+};
+
+struct LoadOf {
+  uint64_t half;  // half word of SCR
+  Fill fill;
+};
+
+LoadOf load_at(const Plan& p, const LoadPlace& n, uint64_t slot) {
+  const bool pv = p.pv != 0, north = p.north != 0;
+  const uint64_t heads = loops_of(p, n).heads;
+  const uint64_t tile = !pv ? 0 : north ? n.segment : n.segment * p.full + n.member;
+  const uint64_t plane = n.plane + (north ? n.member : 0);
+  const uint64_t lowest = p.three != 0 && plane == 0;
+  LoadOf load{};
+  load.half = p.a0 + (tile << p.three) + lowest + (north ? n.block / 2 : n.block) + n.head * p.a_stride;
+  load.fill = {.mask = 0,
+               .slot = slot,
+               .north = p.north,
+               .planes = north && pv,
+               .high = plane == 1 + p.three,
+               .odd_half = load.half % 2 != 0,
+               .odd_quarter = n.block % 2 != 0};
+  if (pv || north) {
+    load.fill.mask = uint64_t{1} << (n.member * heads + n.head) % kRows;
+  } else {
+    for (uint64_t group = n.head; group < kGroups; group += heads) load.fill.mask |= uint64_t{1} << group;
+  }
+  return load;
+}
+
+std::array<uint8_t, kHalfBytes> fill_data(const Fill& fill, std::span<const uint8_t> word) {
+  std::array<uint8_t, kHalfBytes> data{};
+  const auto half = word.subspan(fill.odd_half ? kHalfBytes : 0, kHalfBytes);
+  for (size_t i = 0; i < kHalfBytes; ++i) {
+    const size_t column = i % kCols;
+    if (fill.planes) {
+      data[i] = half[2 * column + fill.high];
+    } else if (fill.north != 0) {
+      data[i] = half[column + (fill.odd_quarter ? kCols : 0)];
+    } else {
+      data[i] = half[i];
+    }
+  }
+  return data;
+}
+
+class ArrayLoader : public testing::Test {
+ protected:
+  ArrayLoader() : rng(make_rng(3)) { reset(); }
+
+  void reset() {
+    auto& dut = part.dut;
+    dut.cmd_valid_i = dut.release_i = dut.rd_gnt_i = 0;
+    part.reset();
+    claimed = loaded = {};
+    flight = {};
+    slot = north = 0;
+  }
+
+  // Runs a command to its end, or to its first address that is not there; false after the latter.
+  bool run(const Plan& p, double grants, double releases, int limit) {
+    auto& dut = part.dut;
+    size_t lsb = 0;
+    for (const auto& field : kFields) {
+      put_bits(Signal(dut.cmd_i), lsb, field.width, p.*field.member);
+      lsb += field.width;
+    }
+    dut.cmd_valid_i = 1;
+    LoadPlace place;
+    for (int cycle = 0; cycle < limit; ++cycle) {
+      const LoadOf load = load_at(p, place, slot);
+      const bool nothing = p.tail == 0;
+      const bool switching = p.north != north && (claimed[0] | claimed[1]) != 0;
+      const bool active = !nothing && !switching && (claimed[slot] & load.fill.mask) == 0;
+      bool block_done = false;
+      const auto next = next_load(p, place, block_done);
+      std::array<uint64_t, 2> release{};
+      for (size_t s = 0; s < 2; ++s)
+        for (uint64_t row = 0; row < kRows; ++row)
+          if (chance(rng, releases)) release[s] |= loaded[s] & uint64_t{1} << row;
+      dut.release_i = static_cast<uint8_t>(release[0] | release[1] << kRows);
+      dut.rd_gnt_i = chance(rng, grants);
+      for (auto& byte : Signal(dut.rd_data_i).bytes()) byte = static_cast<uint8_t>(rng());
+      dut.eval();
+      const bool in_range = load.half < kScrHalves, take = active && in_range && dut.rd_gnt_i != 0;
+      check(active, in_range, load);
+      EXPECT_EQ(dut.cmd_pop_o, nothing || (take && !next));
+      if (HasFailure()) return false;
+      if (active && !in_range) return false;
+      for (size_t s = 0; s < 2; ++s) {
+        claimed[s] &= ~release[s];
+        loaded[s] &= ~release[s];
+      }
+      loaded[flight.slot] |= flight.mask;
+      flight = {};
+      if (take) {
+        claimed[slot] |= load.fill.mask;
+        flight = load.fill;
+        north = p.north;
+        slot ^= block_done;
+        if (next) place = *next;
+      }
+      part.clock();
+      if (nothing || (take && !next)) return true;
+    }
+    return false;
+  }
+
+  void check(bool active, bool in_range, const LoadOf& load) {
+    auto& dut = part.dut;
+    EXPECT_EQ(dut.rd_req_o, active && in_range);
+    EXPECT_EQ(dut.bad_address_o, active && !in_range);
+    if (active && in_range) {
+      EXPECT_EQ(dut.rd_addr_o, load.half / 2);
+    }
+    EXPECT_EQ(dut.loaded_o, loaded[0] | loaded[1] << kRows);
+    EXPECT_EQ(dut.idle_o, (claimed[0] | claimed[1]) == 0);
+    EXPECT_EQ(dut.fill_mask_o, flight.mask);
+    if (flight.mask == 0) return;
+    EXPECT_EQ(dut.fill_slot_o, flight.slot);
+    EXPECT_EQ(dut.fill_north_o, flight.north);
+    const auto expected = fill_data(flight, Signal(dut.rd_data_i).bytes());
+    EXPECT_TRUE(std::ranges::equal(Signal(dut.fill_data_o).bytes(), expected));
+  }
+
+  std::mt19937_64 rng;
+  Part<Varray_part_loader> part;
+  std::array<uint64_t, 2> claimed{}, loaded{};
+  Fill flight;
+  uint64_t slot = 0, north = 0;
+};
+
+TEST_F(ArrayLoader, LoadsOfAnyCommand) {
+  constexpr int kShort = 5, kLong = 14, kEnough = 30000;
+  for (int round = 0; round < 400; ++round) {
+    SCOPED_TRACE(round);
+    const bool is_long = round % 20 == 0;
+    UnitCmd command = legal_command(rng, is_long ? kLong : kShort);
+    command.a0 %= rng() % 8 == 0 ? 0xFFFF : kScrHalves;
+    if (rng() % 8 != 0) command.s2 &= ~uint64_t{0xFFFF'0000} | (rng() % 32) << 16;
+    const double grants = is_long ? 1 : std::array{0.3, 1.0}[rng() % 2];
+    const double releases = is_long ? 1 : std::array{0.1, 0.5, 1.0}[rng() % 3];
+    const bool done = run(plan_of(command), grants, releases, kEnough);
+    if (HasFailure()) return;
+    if (!done) reset();
   }
 }
 

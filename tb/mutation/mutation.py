@@ -87,7 +87,7 @@ def build(benches: dict[str, dict[str, str]], used: list[str], folder: pathlib.P
     libraries = ";".join(library for b in benches.values() for library in b["libraries"])
     configure = ["cmake", "-S", ".", "-B", str(folder), "-G", "Ninja", "-DPIMLLM_CONFIGS=unit",
                  f"-DPIMLLM_RTL_DIR={OUT}/rtl", f"-DPIMLLM_RTL_FOR={libraries}"]
-    targets = [pathlib.Path(benches[name]["executable"]).name for name in used] + ["random_program"]
+    targets = [*{pathlib.Path(benches[name]["executable"]).name: None for name in used}, "random_program"]
     for command in (configure, ["cmake", "--build", str(folder), "-j", str(jobs), "--target", *targets]):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode:

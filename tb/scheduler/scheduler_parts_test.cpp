@@ -12,8 +12,10 @@
 #include "Vsched_counters.h"
 #include "Vsched_fifo.h"
 #include "Vsched_loops.h"
+#include "Vsched_operands.h"
 #include "Vsched_queue.h"
 #include "Vsched_semaphores.h"
+#include "golden/error.hpp"
 #include "tb/common/part.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/scheduler/control_bench.hpp"
@@ -331,6 +333,235 @@ TEST(UnitQueue, FollowsItsContract) {
       queue.clear();
       flight.clear();
       waited = shown = false;
+    }
+    part.clock();
+  }
+}
+
+// --- operands ---------------------------------------------------------------------------------------------
+
+// The machine `unit`; addresses of SCR count half words.
+enum Space : uint64_t {
+  kNowhere = 1 << 16,
+  kAct = 512,
+  kScrHalves = 2 * 256,
+  kKvs = 128,
+  kScl = 256,
+  kKv = 512
+};
+
+// A dispatched instruction: bases, that is registers, and offsets.
+struct Fetched {
+  Entry entry;  // the command holds the bases
+  uint64_t unit = 0;
+  std::array<uint64_t, 6> offsets{};  // of a0, a1, a2, s0, s1, s2
+};
+
+struct Spaces {
+  uint64_t a0 = kNowhere, a1 = kNowhere, a2 = kNowhere, s0 = kNowhere, s1 = kNowhere, s2 = kNowhere;
+};
+
+// What the operands of an instruction address (docs/isa.md).
+Spaces spaces_of(const UnitCmd& c) {
+  using isa::Opcode;
+  const auto mode = [&c](int lsb, int width) { return c.mode >> lsb & ((1 << width) - 1); };
+  switch (c.opcode) {
+    case Opcode::kLoadt:
+    case Opcode::kStoret:
+      return {.a0 = kKv};
+    case Opcode::kLoadl:
+    case Opcode::kStorel:
+      return {.a0 = std::array<uint64_t, 4>{kAct, kScrHalves, kKvs, kScl}[static_cast<size_t>(mode(0, 2))]};
+    case Opcode::kXbar:
+      return {.a0 = kAct, .a1 = kAct};
+    case Opcode::kXprog:
+      return {.a0 = kAct};
+    case Opcode::kQk:
+    case Opcode::kPv:
+      return {.a0 = kScrHalves, .a1 = kKv, .a2 = kScrHalves, .s1 = mode(2, 1) != 0 ? kKv : kNowhere};
+    case Opcode::kSoftmax:
+    case Opcode::kSmaxscan:
+      return {.a0 = kScrHalves,
+              .a1 = c.opcode == Opcode::kSoftmax ? kScrHalves : kNowhere,
+              .a2 = kKvs,
+              .s0 = kScl,
+              .s1 = kScl,
+              .s2 = mode(2, 1) != 0 ? kKvs : kNowhere};
+    case Opcode::kNorm:
+      return {.a0 = kAct,
+              .a1 = kAct,
+              .a2 = mode(1, 1) != 0 ? kScrHalves : kAct,
+              .s0 = kScl,
+              .s1 = kScl,
+              .s2 = kScl};
+    case Opcode::kQuant: {
+      const bool tile = mode(3, 1) != 0;
+      return {.a0 = kAct,
+              .a1 = mode(0, 2) != 0 ? kAct : kNowhere,
+              .a2 = tile              ? kKv
+                    : mode(2, 1) != 0 ? kScrHalves
+                                      : kAct,
+              .s0 = kScl,
+              .s1 = kScl,
+              .s2 = tile ? kKvs : kScl};
+    }
+    case Opcode::kJoin:
+      return {.a0 = kScrHalves, .a2 = kAct, .s0 = kScl};
+    case Opcode::kResadd:
+    case Opcode::kActfn: {
+      const bool second = c.opcode == Opcode::kResadd ? mode(0, 1) != 0 : mode(2, 2) != 0;
+      return {.a0 = kAct, .a1 = second ? kAct : kNowhere, .a2 = kAct, .s0 = kScl, .s1 = kScl, .s2 = kScl};
+    }
+    case Opcode::kEmbed:
+      return {.a0 = kAct, .a1 = mode(0, 1) != 0 ? kAct : kNowhere, .a2 = kAct, .s0 = kScl, .s2 = kScl};
+    case Opcode::kLogit:
+      return {.a0 = kScrHalves, .a1 = kAct, .a2 = kAct, .s0 = kScl};
+    default:
+      throw Error("no opcode of a unit");
+  }
+}
+
+UnitCmd resolved(const Fetched& f) {
+  constexpr uint64_t kBeatBytes = 8;
+  UnitCmd c = f.entry.cmd;
+  const auto local = [](uint16_t& base, uint64_t offset) { base = static_cast<uint16_t>(base + offset); };
+  local(c.a0, f.offsets[0]);
+  c.a1 = (c.a1 + f.offsets[1] * (f.unit == 0 ? kBeatBytes : 1)) & kMask48;
+  local(c.a2, f.offsets[2]);
+  local(c.s0, f.offsets[3]);
+  local(c.s1, f.offsets[4]);
+  c.s2 = (c.s2 + f.offsets[5]) & kMask48;
+  return c;
+}
+
+isa::ErrorCode error_of(const UnitCmd& c, uint64_t unit) {
+  if (unit != 0 && c.count == 0) return isa::ErrorCode::kIllegalOpcode;
+  const Spaces s = spaces_of(c);
+  const bool good = c.a0 < s.a0 && (c.a1 & 0xFFFF) < s.a1 && c.a2 < s.a2 && c.s0 < s.s0 && c.s1 < s.s1 &&
+                    (c.s2 & 0xFFFF) < s.s2;
+  return good ? isa::ErrorCode::kNone : isa::ErrorCode::kBadAddress;
+}
+
+// Operands inside the smallest space, but for one in some.
+Fetched random_fetched(std::mt19937_64& rng) {
+  Fetched f;
+  std::vector<isa::Opcode> opcodes;
+  for (const auto& info : isa::kOpcodes)
+    if (unit_index(info.opcode) >= 0) opcodes.push_back(info.opcode);
+  f.entry = random_entry(rng);
+  auto& c = f.entry.cmd;
+  c.opcode = opcodes[rng() % opcodes.size()];
+  f.unit = static_cast<uint64_t>(unit_index(c.opcode));
+  if (chance(rng, 0.05)) c.count = 0;
+  for (uint64_t& offset : f.offsets) offset = rng() % 64;
+  for (uint16_t* base : {&c.a0, &c.a2, &c.s0, &c.s1}) *base = static_cast<uint16_t>(rng() % 64);
+  if (f.unit != 0) c.a1 = (c.a1 & ~uint64_t{0xFFFF}) | rng() % 64;
+  c.s2 = (c.s2 & ~uint64_t{0xFFFF}) | rng() % 64;
+  const auto wrong =
+      static_cast<uint16_t>(chance(rng, 0.5) ? 1U << rng() % 16 : 64 * (rng() % 9) - rng() % 64);
+  switch (rng() % 12) {
+    case 0:
+      c.a0 = wrong;
+      break;
+    case 1:
+      c.a1 = (c.a1 & ~uint64_t{0xFFFF}) | wrong;
+      break;
+    case 2:
+      c.a2 = wrong;
+      break;
+    case 3:
+      c.s0 = wrong;
+      break;
+    case 4:
+      c.s1 = wrong;
+      break;
+    case 5:
+      c.s2 = (c.s2 & ~uint64_t{0xFFFF}) | wrong;
+      break;
+    case 6:
+      f.offsets = {rng() % 2048, rng() % 2048, rng() % 2048, rng() % 128, rng() % 128, rng() % 128};
+      break;
+    default:
+      break;
+  }
+  return f;
+}
+
+void drive(const Signal& port, const Fetched& f) {
+  size_t lsb = 0;
+  const auto put = [&](uint64_t value, size_t width) {
+    put_bits(port, lsb, width, value);
+    lsb += width;
+  };
+  const UnitCmd& c = f.entry.cmd;
+  const auto& [a0, a1, a2, s0, s1, s2] = f.offsets;
+  put(c.pos, 16);
+  put(s2, 7);
+  put(c.s2, 48);
+  put(s1, 7);
+  put(c.s1, 16);
+  put(s0, 7);
+  put(c.s0, 16);
+  put(a2, 11);
+  put(c.a2, 16);
+  put(a1, 11);
+  put(c.a1, 48);
+  put(a0, 11);
+  put(c.a0, 16);
+  put(c.count, 16);
+  put(c.mode, 7);
+  put(static_cast<uint64_t>(c.opcode), 6);
+  for (const uint64_t sem : {f.entry.sig[0], f.entry.sig[1], f.entry.wait[0], f.entry.wait[1]}) put(sem, 5);
+  put(f.unit, 3);
+  put(c.pc, 32);
+}
+
+TEST(OperandStage, AddsChecksAndPushes) {
+  auto rng = make_rng(6);
+  Part<Vsched_operands> part;
+  auto& dut = part.dut;
+  dut.clear_i = 0;
+  dut.valid_i = dut.push_ready_i = 0;
+  part.reset();
+  std::optional<Fetched> held;
+  int errors = 0;
+  for (int cycle = 0; cycle < 40000; ++cycle) {
+    SCOPED_TRACE(cycle);
+    const Fetched next = random_fetched(rng);
+    drive(Signal(dut.fetched_i), next);
+    dut.valid_i = chance(rng, 0.8);
+    dut.push_ready_i = rng() & rng() & 31;
+    if (chance(rng, 0.5)) dut.push_ready_i = 31;
+    // An error stays for a while.
+    dut.clear_i = chance(rng, errors > 0 ? 0.3 : 0.01);
+    dut.eval();
+    bool pushed = false;
+    ASSERT_EQ(dut.idle_o, !held);
+    if (held) {
+      const UnitCmd cmd = resolved(*held);
+      const auto error = error_of(cmd, held->unit);
+      const bool good = error == isa::ErrorCode::kNone;
+      ASSERT_EQ(dut.error_o, !good) << isa::opcode_info(cmd.opcode).name;
+      ASSERT_EQ(dut.push_valid_o, good ? 1U << held->unit : 0U);
+      if (good) {
+        const Signal entry(dut.push_entry_o);
+        ASSERT_TRUE(same(unpack(entry, 0), cmd)) << isa::opcode_info(cmd.opcode).name;
+        ASSERT_EQ(bits_of(entry, kUnitCmdBits, 20), sems(held->entry.sig) | sems(held->entry.wait) << 10);
+        pushed = (dut.push_ready_i >> held->unit & 1) != 0;
+      } else {
+        ASSERT_EQ(dut.error_code_o, static_cast<uint32_t>(error));
+        ASSERT_EQ(dut.error_pc_o, cmd.pc);
+      }
+      errors = good ? 0 : errors + 1;
+    } else {
+      ASSERT_EQ(dut.push_valid_o, 0);
+      ASSERT_EQ(dut.error_o, 0);
+    }
+    ASSERT_EQ(dut.ready_o, !held || pushed);
+    if (dut.ready_o != 0) held = dut.valid_i != 0 ? std::optional(next) : std::nullopt;
+    if (dut.clear_i != 0) {
+      held.reset();
+      errors = 0;
     }
     part.clock();
   }

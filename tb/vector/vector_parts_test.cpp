@@ -198,7 +198,7 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
   std::deque<std::optional<Chunk>> pipeline(kDelay - 1);
   std::array<std::optional<uint32_t>, kSlots> largest{};  // of the heads that are complete
   uint32_t running = 0, heads = 0, id = 0;
-  std::optional<uint32_t> best;
+  int64_t best = -1;  // none yet
   bool open = false;
   const auto apply = [&](const Chunk& c) {
     if (!c.argmax) {
@@ -210,7 +210,7 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
     }
     for (uint32_t lane = 0; lane < c.lanes; ++lane) {
       const uint32_t key = c.keys[lane], at = c.id + lane;
-      if (best && (key < *best || (key == *best && at >= id))) continue;
+      if (key < best || (key == best && at >= id)) continue;
       best = key;
       id = at;
     }
@@ -250,7 +250,7 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
     if (pipeline.front()) apply(*pipeline.front());
     pipeline.pop_front();
     if (dut.clear_i != 0) heads = 0;
-    if (dut.argmax_clear_i != 0) best.reset();
+    if (dut.argmax_clear_i != 0) best = -1;
     SCOPED_TRACE(cycle);
     for (size_t slot = 0; slot < kSlots; ++slot) {
       if (largest[slot]) {
