@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import mutation  # noqa: E402
 import netlist  # noqa: E402
 
-ENTRY = netlist.Entry("part", "part", ["unit"], {}, 5, [], False)
+ENTRY = netlist.Entry("part", "part", ["unit"], {}, 5, [])
 SELECTED = 'echo "mutant part $MUTANT_PART" >&2; '
 
 

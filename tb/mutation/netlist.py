@@ -20,7 +20,9 @@ flatten
 proc
 opt_expr -mux_undef -undriven
 opt -full
-{reduce}opt_clean -purge
+wreduce
+opt -full
+opt_clean -purge
 tee -q -o {work}.reads select -list t:$memrd_v2
 tee -q -o {work}.contents select -list t:$meminit*
 write_rtlil {work}.clean.il
@@ -78,7 +80,6 @@ class Entry:
     parameters: dict[str, int]
     mutants: int
     inside: list[str]
-    as_written: bool
 
     @property
     def variable(self) -> str:
@@ -137,7 +138,7 @@ def elaborate(entry: Entry, seed: int) -> list[str]:
     others = [pathlib.Path(f).stem for f in rtl_files() if not f.endswith("_pkg.sv")]
     values = {"module": entry.module, "name": entry.name, "work": work.relative_to(ROOT)}
     run_yosys(ELABORATE.format(
-        **values, files=" ".join(rtl_files()), reduce="" if entry.as_written else "wreduce\nopt -full\n", candidates=2 * entry.mutants, seed=seed,
+        **values, files=" ".join(rtl_files()), candidates=2 * entry.mutants, seed=seed,
         blackboxes=" ".join(f"--blackboxed-module {m}" for m in others if m not in [entry.module, *entry.inside]),
         parameters=" ".join(f"-G {k}={v}" for k, v in entry.parameters.items())), work, "elaborate")
     # No netlist may drive pins of a memory's read without a clock, nor what it holds at first.

@@ -30,6 +30,7 @@ constexpr size_t kCounters = 25;
 
 TEST(PerfCounters, CountFromAnyValue) {
   auto rng = make_rng(1);
+  std::array<uint64_t, kCounters> ones{}, zeros{};  // bits that were seen so
   for (int round = 1; round <= 40; ++round) {
     Part<Vsched_counters> part(round);
     auto& dut = part.dut;
@@ -41,7 +42,11 @@ TEST(PerfCounters, CountFromAnyValue) {
     part.clock();
     part.context->assertOn(true);
     std::array<uint64_t, kCounters> expected{};
-    for (size_t i = 0; i < kCounters; ++i) expected[i] = dut.count_o[i];
+    for (size_t i = 0; i < kCounters; ++i) {
+      expected[i] = dut.count_o[i];
+      ones[i] |= expected[i];
+      zeros[i] |= ~expected[i] & kMask48;
+    }
     for (int cycle = 0; cycle < 40; ++cycle) {
       dut.enable_i = chance(rng, 0.8);
       dut.event_i = rng() & ((1U << kCounters) - 1);
@@ -55,6 +60,7 @@ TEST(PerfCounters, CountFromAnyValue) {
     part.clock();
     for (size_t i = 0; i < kCounters; ++i) ASSERT_EQ(dut.count_o[i], 0U) << "counter " << i;
   }
+  for (size_t i = 0; i < kCounters; ++i) EXPECT_EQ(ones[i] & zeros[i], kMask48) << "counter " << i;
 }
 
 // --- semaphores
@@ -534,6 +540,7 @@ TEST(OperandStage, AddsChecksAndPushes) {
     if (chance(rng, 0.5)) dut.push_ready_i = 31;
     // An error stays for a while.
     dut.clear_i = chance(rng, errors > 0 ? 0.3 : 0.01);
+    dut.rst_ni = !chance(rng, 0.01);
     dut.eval();
     bool pushed = false;
     ASSERT_EQ(dut.idle_o, !held);
@@ -559,7 +566,7 @@ TEST(OperandStage, AddsChecksAndPushes) {
     }
     ASSERT_EQ(dut.ready_o, !held || pushed);
     if (dut.ready_o != 0) held = dut.valid_i != 0 ? std::optional(next) : std::nullopt;
-    if (dut.clear_i != 0) {
+    if (dut.clear_i != 0 || dut.rst_ni == 0) {
       held.reset();
       errors = 0;
     }
