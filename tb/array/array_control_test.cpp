@@ -551,7 +551,8 @@ TEST_F(ArrayLoader, LoadsOfAnyCommand) {
     SCOPED_TRACE(round);
     const bool is_long = round % 20 == 0;
     UnitCmd command = legal_command(rng, is_long ? kLong : kShort);
-    command.a0 %= rng() % 8 == 0 ? 0xFFFF : kScrHalves;
+    command.a0 %= kScrHalves;
+    if (rng() % 4 == 0) command.a0 ^= static_cast<uint16_t>(kScrHalves << rng() % 7);  // one bit beyond
     if (rng() % 8 != 0) command.s2 &= ~uint64_t{0xFFFF'0000} | (rng() % 32) << 16;
     const double grants = is_long ? 1 : std::array{0.3, 1.0}[rng() % 2];
     const double releases = is_long ? 1 : std::array{0.1, 0.5, 1.0}[rng() % 3];

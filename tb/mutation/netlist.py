@@ -9,6 +9,7 @@ import dataclasses
 import pathlib
 import re
 import subprocess
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "out/mutation"
@@ -63,11 +64,12 @@ connect -set mutant_i {width}'d0
 cd gate
 connect -set mutant_i {width}'d{mutant}
 cd ..
-miter -equiv -flatten gold gate miter
+miter -equiv -flatten -make_outputs -make_outcmp gold gate miter
 opt -full miter
 tee -a {work}.proved log mutant {mutant}
-tee -a {work}.proved sat -timeout {timeout} -prove trigger 0 miter
 """
+PROOF = "tee -a {work}.proved sat -timeout {timeout} {what} miter\n"
+PROVED = "SAT proof finished - no model found: SUCCESS"
 STATE_FF = "module state_ff (input C, input D, output Q); endmodule"
 
 
@@ -80,6 +82,15 @@ class Entry:
     parameters: dict[str, int]
     mutants: int
     inside: list[str]
+    only_if: dict[str, Any] = dataclasses.field(default_factory=dict)  # port, value: else the other outputs do not matter
+
+    @property
+    def proofs(self) -> list[str]:
+        """What the solver has to prove, all of it, for a mutant to be equivalent."""
+        if not self.only_if:
+            return ["-prove trigger 0"]
+        port, value = self.only_if["port"], self.only_if["value"]
+        return [f"-prove cmp_{port} 1", f"-set gold_{port} {value} -prove trigger 0"]
 
     @property
     def variable(self) -> str:
@@ -230,6 +241,7 @@ def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
     work.with_suffix(".ff.v").write_text(STATE_FF)
     values = {"name": entry.name, "work": work.relative_to(ROOT), "width": SELECT_WIDTH, "timeout": timeout}
     run_yosys(PROVE_BEGIN.format(**values) + "design -save cut\n" +
-              "".join(PROVE_ONE.format(**values, mutant=m) for m in mutants), work, "prove")
+              "".join(PROVE_ONE.format(**values, mutant=m) + "".join(PROOF.format(**values, what=p) for p in entry.proofs)
+                      for m in mutants), work, "prove")
     parts = re.split(r"^mutant (\d+)\s*$", proved.read_text(), flags=re.M)
-    return {int(m) for m, text in zip(parts[1::2], parts[2::2]) if "SAT proof finished - no model found: SUCCESS" in text}
+    return {int(m) for m, text in zip(parts[1::2], parts[2::2]) if text.count(PROVED) == len(entry.proofs)}
