@@ -1,15 +1,17 @@
-// Parts of the vector unit, each by itself: what it refuses (docs/isa.md, VEC), and its maxima.
+// Parts of the vector unit, each by itself: what it refuses (docs/isa.md, VEC), its maxima and its sums.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <numeric>
 #include <optional>
 #include <vector>
 
 #include "Vvector_part_check.h"
 #include "Vvector_part_max.h"
+#include "Vvector_part_sum.h"
 #include "models/isa/instruction.hpp"
 #include "tb/common/part.hpp"
 #include "tb/common/seed.hpp"
@@ -260,6 +262,66 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
     ASSERT_EQ(dut.count_o, heads);
     ASSERT_EQ(dut.argmax_id_o, id);
     ASSERT_EQ(dut.busy_o, std::ranges::any_of(pipeline, [](const auto& c) { return c.has_value(); }));
+  }
+}
+
+TEST(VectorSumTree, SumsOfManyChunks) {
+  constexpr size_t kDelay = 3;
+  constexpr int64_t kLow48 = (int64_t{1} << 48) - 1;
+  struct Values {
+    bool first, last;
+    std::array<int32_t, kLanes> values;
+  };
+  auto rng = make_rng(3);
+  Part<Vvector_part_sum> part;
+  auto& dut = part.dut;
+  dut.clear_i = dut.valid_i = 0;
+  part.reset();
+  std::deque<std::optional<Values>> pipeline(kDelay - 1);
+  std::optional<int64_t> sum;
+  bool done = false, open = false;
+  double ends = 0;
+  int32_t least = 0, most = 0;
+  for (int cycle = 0; cycle < 60000; ++cycle) {
+    // Long and short ones, of anything or of values that drive the sum far away.
+    if (cycle % 10000 == 0) {
+      ends = std::array{0.3, 0.0001}[rng() % 2];
+      least = rng() % 2 == 0 ? INT32_MIN : INT32_MAX - 1000;
+      most = rng() % 2 == 0 && least < 0 ? INT32_MIN + 1000 : INT32_MAX;
+    }
+    std::optional<Values> next;
+    if (chance(rng, 0.8)) {
+      next = Values{.first = !open, .last = chance(rng, ends), .values = {}};
+      open = !next->last;
+      for (auto& value : next->values) value = std::uniform_int_distribution<int32_t>(least, most)(rng);
+    }
+    dut.valid_i = next.has_value();
+    dut.first_i = next ? next->first : rng() % 2;
+    dut.last_i = next ? next->last : rng() % 2;
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      dut.value_i[lane] = next ? static_cast<uint32_t>(next->values[lane]) : static_cast<uint32_t>(rng());
+    dut.clear_i = chance(rng, done ? 0.5 : 0.02);
+    dut.rst_ni = !chance(rng, 0.001);
+    pipeline.push_back(next);
+    part.clock();
+    const auto out = pipeline.front();
+    pipeline.pop_front();
+    if (out) {
+      const int64_t chunk = std::accumulate(out->values.begin(), out->values.end(), int64_t{0});
+      sum = (out->first ? 0 : sum.value_or(0)) + chunk;
+    }
+    done = dut.clear_i == 0 && (done || (out && out->last));
+    if (dut.rst_ni == 0) {
+      pipeline.assign(pipeline.size(), std::nullopt);
+      sum.reset();
+      done = open = false;
+    }
+    SCOPED_TRACE(cycle);
+    if (sum) {
+      ASSERT_EQ(dut.sum_o, static_cast<uint64_t>(*sum & kLow48));
+    }
+    ASSERT_EQ(dut.done_o, done);
+    ASSERT_EQ(dut.busy_o, pipeline[0].has_value() || pipeline[1].has_value());
   }
 }
 
