@@ -64,7 +64,7 @@ connect -set mutant_i {width}'d0
 cd gate
 connect -set mutant_i {width}'d{mutant}
 cd ..
-miter -equiv -flatten -make_outputs -make_outcmp gold gate miter
+miter -equiv -flatten {outputs} gold gate miter
 opt -full miter
 tee -a {work}.proved log mutant {mutant}
 """
@@ -239,7 +239,8 @@ def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
     proved = work.with_suffix(".proved")
     proved.unlink(missing_ok=True)
     work.with_suffix(".ff.v").write_text(STATE_FF)
-    values = {"name": entry.name, "work": work.relative_to(ROOT), "width": SELECT_WIDTH, "timeout": timeout}
+    values = {"name": entry.name, "work": work.relative_to(ROOT), "width": SELECT_WIDTH, "timeout": timeout,
+              "outputs": "-make_outputs -make_outcmp" if entry.only_if else ""}
     run_yosys(PROVE_BEGIN.format(**values) + "design -save cut\n" +
               "".join(PROVE_ONE.format(**values, mutant=m) + "".join(PROOF.format(**values, what=p) for p in entry.proofs)
                       for m in mutants), work, "prove")
