@@ -1,15 +1,18 @@
-// The conversion sequencer by itself: chunks of any place and shape, and hold registers that are free late.
+// Front end and sequencer of the PIM unit, each by itself: instructions and chunks of any place and shape.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
 
 #include "Vpim_part_convert.h"
+#include "Vpim_part_load.h"
 #include "tb/common/part.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/common/signal.hpp"
+#include "tb/common/unit_cmd.hpp"
 
 namespace pimllm::tb {
 namespace {
@@ -168,6 +171,151 @@ TEST(PimConvert, StepsOfChunks) {
       operations.assign(operations.size(), std::nullopt);
     }
     part.clock();
+  }
+}
+
+// --- XBAR, from the instruction to its chunks
+// -----------------------------------------------------------------
+
+constexpr uint64_t kActWords = 512, kTileWords = 4, kCrossbars = kSets * kSlots;
+
+// An XBAR, its row tiles times column tiles at `first` and behind.
+UnitCmd random_xbar(std::mt19937_64& rng) {
+  UnitCmd c = any_command(rng, isa::Opcode::kXbar);
+  const uint64_t row_tiles = 1 + rng() % 8, col_tiles = 1 + rng() % (kCrossbars / row_tiles);
+  c.s1 = static_cast<uint16_t>(row_tiles);
+  c.s0 = static_cast<uint16_t>(rng() % (kCrossbars - row_tiles * col_tiles + 1));
+  c.count = static_cast<uint16_t>(kTileWords * col_tiles - rng() % kTileWords);
+  c.a0 = static_cast<uint16_t>(rng() % (kActWords - row_tiles + 1));
+  c.a1 = (c.a1 & ~uint64_t{0xFFFF}) | rng() % (kActWords - c.count + 1);
+  return c;
+}
+
+// Row tiles that are read one after the other, and the chunks that work on them.
+struct InputLoad {
+  uint64_t first_word, words;
+  std::deque<Chunk> chunks;
+};
+
+std::deque<InputLoad> loads_of(const UnitCmd& c, uint64_t& bank) {
+  std::deque<InputLoad> loads;
+  const uint64_t row_tiles = c.s1, col_tiles = (c.count + kTileWords - 1) / kTileWords;
+  const bool parted = row_tiles > kSets;
+  const uint64_t fit = parted ? 1 : kSets / row_tiles;
+  uint64_t first = c.s0;
+  for (uint64_t col = 0; col < col_tiles; col += fit) {
+    const uint64_t cols = std::min(fit, col_tiles - col);
+    for (uint64_t row = 0; row < row_tiles; row += kSets) {
+      const uint64_t rows = std::min(kSets, row_tiles - row);
+      if (parted || loads.empty()) {
+        bank ^= 1;
+        loads.push_back({c.a0 + row, rows, {}});
+      }
+      const bool part_last = row + rows == row_tiles;
+      loads.back().chunks.push_back({.bank = bank,
+                                     .first = first,
+                                     .crossbars = rows * cols,
+                                     .row_tiles = rows,
+                                     .col_tiles = cols,
+                                     .part_first = row == 0,
+                                     .part_last = part_last,
+                                     .last = part_last && col + cols == col_tiles,
+                                     .out_word = (c.a1 & 0xFFFF) + col * kTileWords,
+                                     .words_left = c.count - col * kTileWords,
+                                     .pos = c.pos});
+      first += rows * cols;
+    }
+  }
+  return loads;
+}
+
+class PimLoad : public testing::Test {
+ protected:
+  PimLoad() : rng(make_rng(2)) {
+    auto& dut = part.dut;
+    dut.cmd_valid_i = dut.act_rd_gnt_i = dut.chunk_ready_i = 0;
+    dut.pipeline_idle_i = 1;
+    dut.rows_per_conv_i = kRows;
+    dut.adc_bits_i = 5;
+    part.reset();
+  }
+
+  // From the instruction to its last chunk. One that has to wait for earlier ones gets an idle pipeline
+  // later.
+  void run(const UnitCmd& c, bool waits, double grants, double takes) {
+    auto& dut = part.dut;
+    Signal(dut.cmd_i).set_bytes(pack(c));
+    dut.cmd_valid_i = 1;
+    dut.eval();
+    ASSERT_EQ(dut.cmd_ready_o, 1);
+    part.clock();
+    dut.cmd_valid_i = 0;
+    for (int i = 0; waits && i < 20; ++i) {
+      dut.eval();
+      ASSERT_EQ(dut.act_rd_req_o, 0) << "reads what is not written";
+      part.clock();
+    }
+    if (waits) dut.pipeline_idle_i = 1;
+    dut.eval();
+    ASSERT_EQ(dut.err_o, 0);
+    part.clock();  // checked
+    auto loads = loads_of(c, bank);
+    uint64_t asked = 0, came = 0;
+    bool data = false;
+    for (int cycle = 0; !loads.empty(); ++cycle) {
+      ASSERT_LT(cycle, 100000);
+      auto& load = loads.front();
+      dut.act_rd_gnt_i = chance(rng, grants);
+      dut.chunk_ready_i = chance(rng, takes);
+      dut.eval();
+      ASSERT_EQ(dut.busy_o, 1);
+      ASSERT_EQ(dut.act_rd_req_o, asked < load.words);
+      if (dut.act_rd_req_o != 0) {
+        ASSERT_EQ(dut.act_rd_addr_o, load.first_word + asked);
+      }
+      ASSERT_EQ(dut.tile_we_o, data);
+      if (data) {
+        ASSERT_EQ(dut.tile_bank_o, load.chunks.front().bank);
+        ASSERT_EQ(dut.tile_index_o, came);
+        ASSERT_EQ(dut.tile_part_o, 0);
+        ++came;
+      }
+      ASSERT_EQ(dut.chunk_valid_o, came == load.words);
+      if (dut.chunk_valid_o != 0) expect_chunk(Signal(dut.chunk_o), load.chunks.front());
+      ASSERT_FALSE(HasFailure());
+      data = dut.act_rd_req_o != 0 && dut.act_rd_gnt_i != 0;
+      asked += data;
+      if (dut.chunk_valid_o != 0 && dut.chunk_ready_i != 0) {
+        load.chunks.pop_front();
+        if (load.chunks.empty()) {
+          loads.pop_front();
+          asked = came = 0;
+        }
+      }
+      part.clock();
+    }
+  }
+
+  std::mt19937_64 rng;
+  Part<Vpim_part_load> part;
+  uint64_t bank = 0;
+};
+
+// Those that read what earlier ones are still to write wait, the others do not.
+TEST_F(PimLoad, ChunksOfAnyXbar) {
+  uint64_t written_first = 0, written_end = 0;
+  for (int round = 0; round < 3000; ++round) {
+    SCOPED_TRACE(round);
+    const UnitCmd c = random_xbar(rng);
+    const bool idle = rng() % 4 == 0 || round == 0;
+    part.dut.pipeline_idle_i = idle;
+    const bool waits = !idle && c.a0 < written_end && c.a0 + c.s1 > written_first;
+    run(c, waits, std::array{0.3, 1.0}[rng() % 2], std::array{0.2, 1.0}[rng() % 2]);
+    ASSERT_FALSE(HasFailure());
+    const uint64_t out = c.a1 & 0xFFFF, end = out + c.count;
+    const bool fresh = idle || waits;
+    written_first = fresh ? out : std::min(written_first, out);
+    written_end = fresh ? end : std::max(written_end, end);
   }
 }
 
