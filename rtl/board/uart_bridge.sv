@@ -49,6 +49,7 @@ module uart_bridge
   localparam int unsigned BeatBytes = 8;
   localparam int unsigned RegBytes = 4;
   localparam int unsigned AddrBytes = 2;  // of a register
+  localparam int unsigned RegAddrWidth = 10;
   localparam int unsigned WriteBytes = AddrBytes + RegBytes;
   localparam int unsigned BeatAddrBytes = 4;
   localparam int unsigned EventRegs = ReplyBytes / RegBytes;
@@ -171,6 +172,17 @@ module uart_bridge
     endcase
   end
 
+  // A register address beyond the 10 bits that the bus has; its high byte is the second of a write, whose last byte is
+  // still to come in, and the last of a read.
+  logic wild;
+  always_comb begin
+    unique case (command)
+      CmdWrite: wild = access_q[8*AddrBytes+RegAddrWidth-8+:16-RegAddrWidth] != '0;
+      CmdRead:  wild = payload[7:RegAddrWidth-8] != '0;
+      default:  wild = 1'b0;
+    endcase
+  end
+
   assign m_axil_awvalid_o = (state_q == BrWrite || state_q == BrEventClear) && !aw_done_q;
   assign m_axil_wvalid_o = (state_q == BrWrite || state_q == BrEventClear) && !w_done_q;
   assign m_axil_awaddr_o = state_q == BrEventClear ? IrqState : access_q[9:0];
@@ -227,6 +239,7 @@ module uart_bridge
             CmdRead:  state_d = BrRead;
             default:  state_d = BrMemory;
           endcase
+          if (wild) nak_d = NakBus;
         end
       end
       BrWrite, BrEventClear: begin

@@ -15,6 +15,7 @@ void add_compile(CLI::App& app, Action& action);
 void add_perplexity(CLI::App& app, Action& action);
 void add_profile(CLI::App& app, Action& action);
 void add_paper(CLI::App& app, Action& action);
+void add_talk(CLI::App& app, Action& action);
 void add_sweep(CLI::App& app, Action& action);
 
 }  // namespace pimllm::cli

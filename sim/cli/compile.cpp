@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "golden/error.hpp"
+#include "models/compiler/board.hpp"
 #include "models/compiler/compiler.hpp"
 #include "models/compiler/image.hpp"
 #include "models/gguf/load_model.hpp"
@@ -16,7 +17,7 @@ namespace pimllm::cli {
 namespace {
 
 struct Options {
-  std::string model, out, json;
+  std::string model, out, json, board;
   std::string config = "paper";
   std::string prompt = "In the beginning";
   int tokens = 16;
@@ -26,15 +27,24 @@ struct Options {
 int run(const Options& options) {
   const ModelWeights weights = load_model(options.model);
   const Tokenizer tokenizer = load_tokenizer(options.model);
-  const CompiledModel compiled = compile_for(weights, options.config, options.crossbar);
+  if (!options.board.empty() && options.crossbar.any())
+    fail("--board: expected no options of converters, a board has its own");
+  const std::string config = options.board.empty() ? options.config : find_board(options.board).config;
+  const CompiledModel compiled = options.board.empty()
+                                     ? compile_for(weights, config, options.crossbar)
+                                     : compile_for_board(weights, find_board(options.board));
   const ExampleRun example = example_run(weights, compiled, tokenizer.encode(options.prompt), options.tokens);
   write_compiled(compiled, example, options.out);
+  if (!options.board.empty()) {
+    write_board_images(compiled, find_board(options.board), options.out);  // memory.hex is the board's
+  }
   const uint64_t bytes = compiled.memory_end - compiled.options.memory_base;
   fmt::print("{}: {} for {}: {} + {} instructions, {} bytes of memory; example: {}{}\n", options.out,
-             options.model, options.config, compiled.init.words.size(), compiled.step.words.size(), bytes,
-             options.prompt, tokenizer.decode(example.tokens));
+             options.model, options.board.empty() ? config : options.board, compiled.init.words.size(),
+             compiled.step.words.size(), bytes, options.prompt, tokenizer.decode(example.tokens));
   write_json(options.json, {{"model", options.model},
-                            {"config", options.config},
+                            {"config", config},
+                            {"board", options.board},
                             {"out", options.out},
                             {"init_instructions", compiled.init.words.size()},
                             {"step_instructions", compiled.step.words.size()},
@@ -49,6 +59,8 @@ void add_compile(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("compile", "program, memory image and manifest for any AXI host");
   command->add_option("--model", options->model, "checkpoint (GGUF)")->required();
   command->add_option("--config", options->config, "machine")->capture_default_str();
+  command->add_option("--board", options->board,
+                      "FPGA board (ulx3s): its machine, and the contents of its block RAMs");
   command->add_option("-o,--out", options->out, "folder to write")->required();
   command->add_option("--prompt", options->prompt, "of the example in the manifest")->capture_default_str();
   command->add_option("--tokens", options->tokens, "of the example in the manifest")->capture_default_str();

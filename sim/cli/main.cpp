@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   add_info(app, action);
   add_generate(app, action);
   add_compile(app, action);
+  add_talk(app, action);
   add_perplexity(app, action);
   add_profile(app, action);
   add_paper(app, action);
