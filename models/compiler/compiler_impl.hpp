@@ -26,7 +26,8 @@ inline constexpr int kImmediateCount = 2047;
 inline constexpr int kAddressOffsetBits = 11;
 inline constexpr int kScalarOffsetBits = 7;
 inline constexpr int kMaxMulticast = 8;
-inline constexpr int kScrBanks = 4;       // rtl/common/pimllm_pkg.sv, ScrBanks
+inline constexpr int kActBanks = 2;  // rtl/common/pimllm_pkg.sv
+inline constexpr int kScrBanks = 4;
 inline constexpr int kHeadsPerBatch = 2;  // kv heads that are quantised and joined at a time
 // Words of a projection, from which on its halves are worth two instructions.
 inline constexpr int kWordsApart = 32;
@@ -268,7 +269,7 @@ class Compiler {
   // Scratchpad of the program in work.
   int tokens_ = 1;
   int act_const_ = 0, act_const_words_ = 0, act_out_norm_ = 0, act_row_scales_ = 0, act_logits_ = 0;
-  int act_token_ = 0, act_token_words_ = 0;
+  int act_token_ = 0, act_token_words_ = 0, act_rows_ = 0;
   std::array<int, 2> scr_scores_{}, scr_num_{};  // of the kv heads in turn
   int scr_q_ = 0, scr_q_words_ = 0, scr_planes_ = 0, scr_head_q_ = 0, scr_head_acc_ = 0;
   int kvs_buffer_ = 0;

@@ -192,14 +192,20 @@ void Compiler::allocate_scratchpad(int tokens) {
   const bool step = tokens == 1;
   const int context = l_->context;
 
+  // Vectors in one bank, constants in the other: the vector unit reads both in a cycle.
   SpaceAllocator act("ACT", h_.act_words);
+  act_token_words_ = 2 * d8_words_ + 3 * d_words_ + 2 * att_words_ + 2 * kv_words_ + att8_words_ +
+                     ffn_words_ + f_words_ + f8_words_;
+  act_token_ = act.take(tokens * act_token_words_);
+  act_logits_ = act.take(step ? 2 * piece_words_ : 0);
+  const int constants =
+      2 * act_const_words_ + norm_words(d_words_) + tokens * row_words_ + (step ? 2 * piece_words_ : 0);
+  const int act_bank = h_.act_words / kActBanks;
+  if (std::max(act.used(), constants) <= act_bank) act.move_to(act_bank);
   act_const_ = act.take(2 * act_const_words_);
   act_out_norm_ = act.take(norm_words(d_words_));
-  act_token_words_ = 2 * d8_words_ + row_words_ + 3 * d_words_ + 2 * att_words_ + 2 * kv_words_ +
-                     att8_words_ + ffn_words_ + f_words_ + f8_words_;
-  act_token_ = act.take(tokens * act_token_words_);
+  act_rows_ = act.take(tokens * row_words_);
   act_row_scales_ = act.take(step ? 2 * piece_words_ : 0);
-  act_logits_ = act.take(step ? 2 * piece_words_ : 0);
   // Programming data of two crossbars, before anything else lives.
   const int xbar_words = h_.xbar_bytes() / h_.act_bytes();
   if (2 * xbar_words > h_.act_words) {
@@ -285,7 +291,7 @@ TokenPlaces Compiler::token(int index) const {
   t.x = take(d_words_);
   t.n8 = take(d8_words_);
   t.e8 = take(d8_words_);
-  t.row = take(row_words_);
+  t.row = act_rows_ + index * row_words_;
   t.qkv = take(att_words_ + 2 * kv_words_);
   t.att = take(att_words_);
   t.a8 = take(att8_words_);

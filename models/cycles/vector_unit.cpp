@@ -42,12 +42,14 @@ constexpr uint64_t kActProgram = 3;    // ActSquare, ActShift, OutWrite
 constexpr uint64_t kActGated = 2;      // ActGate, ActGateShift
 constexpr uint64_t kSlots = 4;         // heads in work at once
 constexpr size_t kBuffer = 3;          // chunks in the output buffer
+constexpr uint64_t kActBanks = 2;      // pimllm_pkg::ActBanks
 
 enum class Need { kNone, kInit, kPrevious, kSlot };
 enum class Kind { kNone, kShift, kQuant, kMean, kVar };
 
 struct Pass {
-  uint64_t reads = 1;    // scratchpad words a chunk
+  uint64_t main = 1;     // words a chunk through the port of x
+  uint64_t aux = 0;      // and through that of constants
   uint64_t gap = 1;      // least cycles between two fires
   bool aligned = false;  // fires in even cycles only
   Need need = Need::kNone;
@@ -55,12 +57,17 @@ struct Pass {
   uint64_t reduced = 0;     // fire to the result of the trees, if kind
   uint64_t end = 0;         // fire to the last stage
   bool out = false;
+  uint64_t reads = 1;  // cycles that the words of a chunk take
 };
 
 struct Passes {
   std::array<Pass, 5> pass;
   size_t count = 0;
   void add(const Pass& p) { pass[count++] = p; }
+  // Both ports at the same time, unless they `meet` in a bank.
+  void read(bool meet) {
+    for (Pass& p : pass) p.reads = meet ? p.main + p.aux : std::max(p.main, p.aux);
+  }
 };
 
 constexpr Pass max_pass(Kind kind) {
@@ -71,27 +78,22 @@ Passes norm_passes(bool layer) {
   Passes p;
   if (!layer) {
     p.add(max_pass(Kind::kShift));
-    p.add({.reads = 2,
+    p.add({.aux = 1,
            .gap = 2,
            .need = Need::kPrevious,
            .kind = Kind::kQuant,
            .reduced = kStageA + kTree,
            .end = kStageP + kSecondBeat + kTree - 1});
-    p.add({.reads = 2, .gap = 2, .need = Need::kPrevious, .end = kLongW, .out = true});
+    p.add({.aux = 1, .need = Need::kPrevious, .end = kLongW, .out = true});
     return p;
   }
   p.add({.kind = Kind::kMean, .reduced = kStageC + kTree});
   p.add(max_pass(Kind::kShift));
   p.pass[1].need = Need::kPrevious;
   p.add({.need = Need::kPrevious, .kind = Kind::kVar, .reduced = kStageP + kTree});
-  p.add({.reads = 3,
-         .gap = 4,
-         .aligned = true,
-         .need = Need::kPrevious,
-         .kind = Kind::kQuant,
-         .reduced = kLongW + kTree});
-  p.add({.reads = 3,
-         .gap = 4,
+  p.add({.aux = 2, .gap = 2, .need = Need::kPrevious, .kind = Kind::kQuant, .reduced = kLongW + kTree});
+  p.add({.aux = 2,
+         .gap = 2,
          .aligned = true,
          .need = Need::kPrevious,
          .end = kLongW + kQuantLoop,
@@ -102,8 +104,8 @@ Passes norm_passes(bool layer) {
 Passes quant_passes(int aux) {
   Passes p;
   if (aux == 1) {  // bias
-    p.add({.reads = 2, .gap = 2, .need = Need::kInit, .kind = Kind::kQuant, .reduced = kShortW + kTree});
-    p.add({.reads = 2,
+    p.add({.aux = 1, .need = Need::kInit, .kind = Kind::kQuant, .reduced = kShortW + kTree});
+    p.add({.aux = 1,
            .gap = 2,
            .aligned = true,
            .need = Need::kPrevious,
@@ -111,12 +113,12 @@ Passes quant_passes(int aux) {
            .out = true});
   } else if (aux == 2) {  // RoPE: the second beat goes on
     p.add(max_pass(Kind::kShift));
-    p.add({.reads = 2,
+    p.add({.aux = 1,
            .gap = 2,
            .need = Need::kPrevious,
            .kind = Kind::kQuant,
            .reduced = kStageA + kSecondBeat + kTree});
-    p.add({.reads = 2, .gap = 2, .need = Need::kPrevious, .end = kLongW + kSecondBeat, .out = true});
+    p.add({.aux = 1, .gap = 2, .need = Need::kPrevious, .end = kLongW + kSecondBeat, .out = true});
   } else {
     p.add(max_pass(Kind::kQuant));
     p.add({.need = Need::kPrevious, .end = kShortW, .out = true});
@@ -126,19 +128,17 @@ Passes quant_passes(int aux) {
 
 Passes act_passes(int function, bool gated, bool bias) {
   Passes p;
-  const uint64_t period = gated || bias ? 2 : 1;
+  const uint64_t aux = gated || bias ? 1 : 0;
+  const uint64_t gap = gated ? 2 : 1;
   if (function == 1 || (function == 0 && !bias)) {
     p.add(max_pass(Kind::kShift));
     if (gated) p.add(max_pass(Kind::kShift));
-    p.add({.reads = gated ? 2U : 1U, .gap = period, .need = Need::kPrevious, .end = kLongW, .out = true});
+    p.add({.aux = aux, .gap = gap, .need = Need::kPrevious, .end = kLongW, .out = true});
     return p;
   }
   if (gated) p.add(max_pass(Kind::kShift));
-  Pass last{.reads = period,
-            .gap = period,
-            .need = gated ? Need::kPrevious : Need::kInit,
-            .end = kShortW,
-            .out = true};
+  Pass last{
+      .aux = aux, .gap = gap, .need = gated ? Need::kPrevious : Need::kInit, .end = kShortW, .out = true};
   if (function != 0) {
     last.aligned = true;
     last.end += kGateLoop + (gated ? kLateProduct : 0);
@@ -216,30 +216,32 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
       loads = gated ? 3 : 2;
       break;
     case Opcode::kJoin:
-      passes.add({.reads = static_cast<uint64_t>(planes(c)) * scr_words,
+      passes.add({.main = static_cast<uint64_t>(planes(c)) * scr_words,
                   .gap = 2,
                   .need = Need::kSlot,
                   .end = kShortW,
                   .out = true});
       break;
     case Opcode::kResadd:
-      passes.add(
-          {.reads = (c.mode & 1) != 0 ? 3U : 2U, .gap = 2, .need = Need::kInit, .end = kShortW, .out = true});
+      passes.add({.main = 2, .aux = c.mode & 1U, .gap = 2, .need = Need::kInit, .end = kShortW, .out = true});
       loads = 3;
       break;
-    case Opcode::kEmbed: {
-      const uint64_t period = (c.mode & 1) != 0 ? 2 : 1;
-      passes.add({.reads = period, .gap = period, .need = Need::kInit, .end = kShortW, .out = true});
+    case Opcode::kEmbed:
+      passes.add({.aux = c.mode & 1U, .need = Need::kInit, .end = kShortW, .out = true});
       break;
-    }
     case Opcode::kLogit:
-      passes.add({.reads = 1 + scr_words, .gap = 2, .need = Need::kInit, .end = kScaleW, .out = true});
+      passes.add({.main = scr_words, .aux = 1, .gap = 2, .need = Need::kInit, .end = kScaleW, .out = true});
       loads = 1;
       argmax = true;
       break;
     default:
       fail("opcode {}: expected one of the vector unit", static_cast<int>(c.opcode));
   }
+
+  const auto bank = [this](uint64_t word) {
+    return word / (static_cast<uint64_t>(h_.act_words) / kActBanks);
+  };
+  passes.read(!join && c.opcode != Opcode::kLogit && bank(c.a0) == bank(c.a1));
 
   const uint64_t key_writes = static_cast<uint64_t>(h_.vec_lanes / h_.group_banks());
   uint64_t start = 0;

@@ -209,7 +209,6 @@ package vector_pkg;
         end
         default: begin
           p.has_g = 1'b1;
-          p.gap = 2'd1;
           p.stage.route = RouteLong;
           p.stage = to_bytes(p.stage);
           p.last_pass = 1'b1;
@@ -233,13 +232,13 @@ package vector_pkg;
         p.has_g = 1'b1;
         p.has_b = 1'b1;
         p.b_base = BaseA1Next;
-        p.aligned = 1'b1;
-        p.gap = 2'd3;
+        p.gap = 2'd1;
         p.stage.route = RouteLong;
         p.stage.add = 1'b1;
         if (index == 3'd3) begin
           p.stage.max_w = 1'b1;
         end else begin
+          p.aligned = 1'b1;
           p.stage.loop = LoopQuant;
           p.last_pass = 1'b1;
         end
@@ -256,12 +255,12 @@ package vector_pkg;
     unique case (aux)
       AuxBias: begin
         p.has_b = 1'b1;
-        p.gap = 2'd1;
         p.stage.add = 1'b1;
         if (index == '0) begin
           p.need = NeedInit;
           p.stage.max_w = 1'b1;
         end else begin
+          p.gap = 2'd1;
           p.aligned = 1'b1;
           p.stage.loop = LoopQuant;
           p.last_pass = 1'b1;
@@ -296,7 +295,7 @@ package vector_pkg;
     pass_t p;
     p = blank_pass();
     p.has_g = gated;
-    p.gap = gated || bias ? 2'd1 : 2'd0;
+    p.gap = gated ? 2'd1 : 2'd0;
     p.stage.out = 1'b1;
     p.stage.beats = gated ? BeatOther : BeatNone;
     if (kind == Relu2 || (kind == Relu && !bias)) begin
@@ -362,7 +361,6 @@ package vector_pkg;
       isa_pkg::OpEmbed: begin
         p.main_bytes = 1'b1;
         p.has_b = option;
-        p.gap = option ? 2'd1 : 2'd0;
         p.stage.add = option;
       end
       default: begin  // LOGIT
@@ -418,7 +416,9 @@ package vector_pkg;
   // What all lanes do in a cycle: load enables of the stages and their selections.
   typedef struct packed {
     src_e x_src;
-    logic from_scr;  // second operand and addend
+    logic from_scr;  // second operand and addend, unless from the auxiliary port
+    logic g_aux;
+    logic b_aux;
     logic ld_c;
     logic ld_op;  // second operand and addend, with the first beat
     c_sel_e c_sel;

@@ -2,7 +2,8 @@
 //
 // An instruction runs as passes over chunks (vector_pkg); vector_issue reads and fires, the lanes compute, the trees
 // reduce, vector_scalar handles scales, vector_output writes. QUANT and JOIN work on up to four heads at once.
-// Throughput: a chunk a cycle in passes with one operand that write nothing, else one per operand read (two at least).
+// Throughput: a chunk in as many cycles as the busier of the two read ports has words of it, two where it goes through a
+// multiplier twice (docs/vector.md).
 // One instruction at a time; the next is taken in the cycle of done_o. Illegal operands pulse err_o instead of done_o.
 `include "assert.svh"
 
@@ -44,6 +45,10 @@ module vector_unit
     output logic [$clog2(ActWords)-1:0] act_rd_addr_o,
     input  logic                        act_rd_gnt_i,
     input  logic [8*ActBytes-1:0]       act_rd_data_i,
+    output logic                        aux_rd_req_o,  // ACT, constants
+    output logic [$clog2(ActWords)-1:0] aux_rd_addr_o,
+    input  logic                        aux_rd_gnt_i,
+    input  logic [8*ActBytes-1:0]       aux_rd_data_i,
     output logic                        act_wr_req_o,
     output logic [$clog2(ActWords)-1:0] act_wr_addr_o,
     output logic [8*ActBytes-1:0]       act_wr_data_o,
@@ -171,7 +176,7 @@ module vector_unit
   // --- issue ---------------------------------------------------------------------------------------------------------
   logic issue_busy, en_q, en_next, init_done, fire, fire_join, fire_three, fire_mean, fire_b, fire_add_g;
   logic [GroupIdxWidth-1:0] ready_count;
-  logic cap_x, cap_g, cap_b;
+  logic cap_x, cap_g, cap_b, cap_g_aux, cap_b_aux;
   src_e cap_src;
   /* verilator lint_off UNUSEDSIGNAL */  // each is for one relation of lanes and columns
   logic [WordWidth-1:0] cap_word;
@@ -202,12 +207,17 @@ module vector_unit
       .act_rd_req_o,
       .act_rd_addr_o,
       .act_rd_gnt_i,
+      .aux_rd_req_o,
+      .aux_rd_addr_o,
+      .aux_rd_gnt_i,
       .scr_rd_req_o,
       .scr_rd_addr_o,
       .scr_rd_gnt_i,
       .cap_x_o(cap_x),
       .cap_g_o(cap_g),
       .cap_b_o(cap_b),
+      .cap_g_aux_o(cap_g_aux),
+      .cap_b_aux_o(cap_b_aux),
       .cap_src_o(cap_src),
       .cap_word_o(cap_word),
       .cap_part_o(cap_part),
@@ -391,6 +401,8 @@ module vector_unit
   always_comb begin
     ctl.x_src = cap_src;
     ctl.from_scr = cap_src == SrcScr;
+    ctl.g_aux = cap_g_aux;
+    ctl.b_aux = cap_b_aux;
 
     ctl.ld_c = en_q && (fire || (second_beat && c_q.beats == BeatOther));
     ctl.ld_op = fire;
@@ -490,8 +502,8 @@ module vector_unit
     end
     assign octet = act_rd_data_i[8*(VecLanes*32'(cap_quarter)+i)+:8];
     assign cap_x_lane = cap_x && here;
-    assign cap_g_lane = cap_g && here;
-    assign cap_b_lane = cap_b && here;
+    assign cap_g_lane = cap_g && (cap_g_aux || here);
+    assign cap_b_lane = cap_b && (cap_b_aux || here);
 
     vector_lane #(
         .Odd(i % 2 == 1)
@@ -502,6 +514,7 @@ module vector_unit
         .cap_g_i(cap_g_lane),
         .cap_b_i(cap_b_lane),
         .act_i(act_rd_data_i[32*i+:32]),
+        .aux_i(aux_rd_data_i[32*i+:32]),
         .byte_i(octet),
         .scr_i(scr),
         .mean_i(mean),
@@ -619,8 +632,8 @@ module vector_unit
   assign batch_done = run_q && !issue_busy && !pipe_busy && !scalar_busy && (!last_batch || !out_busy);
 
   assign busy_o = run_q;
-  assign stall_operand_o = (act_rd_req_o && !act_rd_gnt_i) || (scr_rd_req_o && !scr_rd_gnt_i) ||
-      (scl_rd_req_o && !scl_rd_gnt_i);
+  assign stall_operand_o = (act_rd_req_o && !act_rd_gnt_i) || (aux_rd_req_o && !aux_rd_gnt_i) ||
+      (scr_rd_req_o && !scr_rd_gnt_i) || (scl_rd_req_o && !scl_rd_gnt_i);
   assign stall_output_o = (act_wr_req_o && !act_wr_gnt_i) || (scr_wr_req_o && !scr_wr_gnt_i) ||
       (scl_wr_req_o && !scl_wr_gnt_i) || (kvs_wr_req_o && !kvs_wr_gnt_i);
   assign stall_memory_o = kva_req_o && !kva_gnt_i;

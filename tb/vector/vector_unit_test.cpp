@@ -169,9 +169,9 @@ class VectorBench : public UnitBench<typename Size::Model> {
   static constexpr VectorShape kShape = Size::kShape;
   explicit VectorBench(uint64_t salt)
       : rng(make_rng(salt)), memory(kShape), expected(kShape), reference(kShape) {
-    for (Port* port : {static_cast<Port*>(&act_rd), static_cast<Port*>(&act_wr), static_cast<Port*>(&scr_rd),
-                       static_cast<Port*>(&scr_wr), static_cast<Port*>(&scl_rd), static_cast<Port*>(&scl_wr),
-                       static_cast<Port*>(&kvs_wr), static_cast<Port*>(&kva)}) {
+    for (Port* port : {static_cast<Port*>(&act_rd), static_cast<Port*>(&aux_rd), static_cast<Port*>(&act_wr),
+                       static_cast<Port*>(&scr_rd), static_cast<Port*>(&scr_wr), static_cast<Port*>(&scl_rd),
+                       static_cast<Port*>(&scl_wr), static_cast<Port*>(&kvs_wr), static_cast<Port*>(&kva)}) {
       this->add(*port);
     }
     this->dut->cmd_valid_i = 0;
@@ -182,7 +182,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
   // Refuses requests of all ports with probability p, or of those that are read and written.
   void stall(double p) { stall(p, p); }
   void stall(double reads, double writes) {
-    for (Stall* s : {&act_rd.stall, &scr_rd.stall, &scl_rd.stall}) *s = {&rng, reads};
+    for (Stall* s : {&act_rd.stall, &aux_rd.stall, &scr_rd.stall, &scl_rd.stall}) *s = {&rng, reads};
     for (Stall* s : {&act_wr.stall, &scr_wr.stall, &scl_wr.stall, &kvs_wr.stall, &kva.stall})
       *s = {&rng, writes};
   }
@@ -428,8 +428,8 @@ class VectorBench : public UnitBench<typename Size::Model> {
   std::mt19937_64 rng;
   VectorMemory memory, expected;
   VectorReference reference;
-#define PIMLLM_READ(name)                                                                                  \
-  ReadPort name##_rd{memory.name, Signal(this->dut->name##_rd_req_o), Signal(this->dut->name##_rd_addr_o), \
+#define PIMLLM_READ(name, space)                                                                     \
+  ReadPort name##_rd{space, Signal(this->dut->name##_rd_req_o), Signal(this->dut->name##_rd_addr_o), \
                      Signal(this->dut->name##_rd_gnt_i), Signal(this->dut->name##_rd_data_i)}
 #define PIMLLM_WRITE(name)                                                                \
   WritePort name##_wr {                                                                   \
@@ -437,11 +437,12 @@ class VectorBench : public UnitBench<typename Size::Model> {
         Signal(this->dut->name##_wr_data_o), Signal(this->dut->name##_wr_be_o),           \
         Signal(this->dut->name##_wr_gnt_i)                                                \
   }
-  PIMLLM_READ(act);
+  PIMLLM_READ(act, memory.act);
+  PIMLLM_READ(aux, memory.act);
   PIMLLM_WRITE(act);
-  PIMLLM_READ(scr);
+  PIMLLM_READ(scr, memory.scr);
   PIMLLM_WRITE(scr);
-  PIMLLM_READ(scl);
+  PIMLLM_READ(scl, memory.scl);
   PIMLLM_WRITE(scl);
   PIMLLM_WRITE(kvs);
 #undef PIMLLM_READ
