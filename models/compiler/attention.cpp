@@ -128,6 +128,7 @@ void Compiler::build_attention() {
   li(r("scl"), scl_const_);
   token_registers();
   post("q", batches_);
+  post("v", batches_);
   attention_ahead();
   attention_items(false);
   p.comment("all semaphores back to zero");

@@ -31,6 +31,7 @@ inline constexpr int kScrBanks = 4;
 inline constexpr int kHeadsPerBatch = 2;  // kv heads that are quantised and joined at a time
 // Words of a projection, from which on its halves are worth two instructions.
 inline constexpr int kWordsApart = 32;
+inline constexpr int kMaxScaleBuffers = 4;
 inline constexpr int kPieceTokens = 1024;  // of the LM head, bounds its buffers
 inline constexpr int kRecordWords = 8;
 inline constexpr int kRecordFactor = 5;

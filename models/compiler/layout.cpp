@@ -109,7 +109,14 @@ void Compiler::derive() {
   ring_slots_ = l_->ring_rows / l_->slot_rows;
   l_->slot_tiles = l_->slot_rows / l_->tile_rows * groups_;
   l_->segmented = (l_->context - 1) / cols_ > l_->slot_tiles;
-  lead_ = l_->segmented ? 0 : std::min({ring_slots_, 2 * c_.kv_heads, std::max(1, h_.queue_depth / 2)});
+  kvs_buffer_ = pow2_ceil(2 * l_->max_tiles);
+  l_->scale_buffers = kMaxScaleBuffers;
+  while (l_->scale_buffers > 1 && l_->scale_buffers * kvs_buffer_ + c_.layers * c_.kv_heads * 2 > h_.kvs_words)
+    l_->scale_buffers /= 2;
+  // K of head n, item 2n - 1, comes behind its scales.
+  lead_ = l_->segmented ? 0
+                        : std::min({ring_slots_, 2 * c_.kv_heads, std::max(1, h_.queue_depth / 2),
+                                    2 * l_->scale_buffers - 1});
   l_->kv_home_row = static_cast<uint64_t>(h_.kv_rows - home_rows);
   l_->kv_rows = l_->ring_rows + home_rows;
 
@@ -252,9 +259,7 @@ void Compiler::allocate_scratchpad(int tokens) {
 
   // Open tiles' scales stay from program to program, so they lie above the buffers of all.
   SpaceAllocator kvs("KVS", h_.kvs_words);
-  kvs_buffer_ = pow2_ceil(2 * l_->max_tiles);
   const int home = c_.layers * c_.kv_heads * 2;
-  l_->scale_buffers = 2 * kvs_buffer_ + home <= h_.kvs_words ? 2 : 1;
   const int prefill_buffers = o_.prefill_tokens == 0 ? 0 : c_.kv_heads;
   kvs.take(std::max(l_->scale_buffers, prefill_buffers) * kvs_buffer_);
   l_->kv_home_scale = static_cast<uint64_t>(kvs.take(home));

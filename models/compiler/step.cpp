@@ -100,12 +100,10 @@ void Compiler::token_registers() {
 }
 
 void Compiler::scale_load(int head) {
-  if (head >= c_.kv_heads) return;
   Program& p = *p_;
   const uint8_t slot = r("kvs_dma");
   Instruction in{.opcode = Opcode::kLoadl,
                  .wait0 = s("scales_free"),
-                 .sig0 = s("scales_full"),
                  .mode = kModeSpaceKvs | isa::kModeCountRegister,
                  .count = r("pairs"),
                  .a0 = {slot, 0},
@@ -246,7 +244,7 @@ void Compiler::kv_compute(int item) {
     Instruction semaphores;
     if (i == 0) {
       semaphores.wait0 = s("scores");
-      semaphores.wait1 = s("scales_full");
+      if (head % batch_ == 0) semaphores.wait1 = s("v");
     }
     if (i == query_group_ - 1) {
       semaphores.sig0 = s("numerators");
@@ -261,20 +259,18 @@ void Compiler::kv_compute(int item) {
   }
 }
 
-// The tiles of an item, unless they come in segments.
+// The tiles of an item, unless they come in segments. The scales of K and V before K: done comes in order, so that
+// K's `ring_full` speaks for them, too.
 void Compiler::kv_load(int item) {
-  if (lead_ == 0 || item >= 2 * c_.kv_heads) return;
+  if (item >= 2 * c_.kv_heads) return;
   const auto [head, is_v] = kv_item(item, c_.kv_heads);
-  load_kv_tiles(head, is_v);
+  if (!is_v) scale_load(head);
+  if (lead_ != 0) load_kv_tiles(head, is_v);
 }
 
 // The first loads, before anything needs them.
 void Compiler::attention_ahead() {
-  for (int i = 0; i < lead_; ++i) {
-    kv_load(i);
-    if (i == 0) scale_load(0);
-  }
-  for (int i = lead_ == 0 ? 0 : 1; i < l_->scale_buffers; ++i) scale_load(i);
+  for (int i = 0; i < lead_; ++i) kv_load(i);
 }
 
 void Compiler::quantise_batch(int index) {
@@ -284,8 +280,8 @@ void Compiler::quantise_batch(int index) {
   const uint8_t projected = index == 0 ? s("from_pim") : uint8_t{0};
   const uint8_t apart = qkv_apart() ? projected : uint8_t{0};
   quantise_k(t, heads, projected);
-  quantise_q(t, 0, heads, apart, 0, 0);
-  quantise_v(t, index, apart, s("q"), index + 1 == batches_ ? s("kv") : uint8_t{0});
+  quantise_q(t, 0, heads, apart, s("q"), 0);
+  quantise_v(t, index, apart, s("v"), index + 1 == batches_ ? s("kv") : uint8_t{0});
 }
 
 // QK, softmax and PV of all heads; the other loads behind each instruction that frees a slot or a buffer. The
@@ -294,9 +290,9 @@ void Compiler::attention_items(bool whole) {
   for (int item = 0; item < 2 * c_.kv_heads; ++item) {
     const auto [head, is_v] = kv_item(item, c_.kv_heads);
     if (whole && !is_v && head % batch_ == 0) quantise_batch(head / batch_ + 1);
+    if (lead_ == 0) kv_load(item);
     kv_compute(item);
-    kv_load(item + lead_);
-    if (!is_v) scale_load(head + l_->scale_buffers);
+    if (lead_ != 0) kv_load(item + lead_);
     if (whole && is_v && ends_batch(head)) join(token(0), 0, batch(head / batch_), s("planes"));
   }
 }
