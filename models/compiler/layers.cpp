@@ -27,7 +27,7 @@ void Compiler::drain(std::string_view semaphore, int times) {
 }
 
 void Compiler::ring_advance(uint8_t reg) {
-  p_->addi(reg, reg, l_->slot_rows);
+  p_->addi(reg, reg, unit_rows_);
   p_->andi(reg, reg, l_->ring_rows - 1);
 }
 
@@ -84,6 +84,7 @@ void Compiler::layer_registers() {
   li(r("kv_mem"), static_cast<int64_t>(l_->kv_address));
   li(r("home_row"), static_cast<int64_t>(l_->kv_home_row));
   li(r("home_kvs"), static_cast<int64_t>(l_->kv_home_scale));
+  if (l_->kv_pairs) li(r("pair_kvs"), static_cast<int64_t>(l_->kv_home_scale) + kQuantPairs);
   li(r("states"), scl_pers_);
   li(r("xbar"), 0);
   li(r("layers_left"), c_.layers - 1);
@@ -97,6 +98,7 @@ void Compiler::layer_next() {
   advance("kv_mem", static_cast<int64_t>(l_->kv_head_bytes) * c_.kv_heads);
   advance("home_row", int64_t{c_.kv_heads} * 2 * l_->tile_rows);
   advance("home_kvs", 2 * c_.kv_heads);
+  if (l_->kv_pairs) advance("pair_kvs", 2 * c_.kv_heads);
   advance("states", state_words());
   advance("xbar", l_->crossbars_per_layer);
   uint8_t t = temp();
@@ -214,6 +216,11 @@ Heads Compiler::batch(int index) const {
 
 bool Compiler::ends_batch(int head) const { return (head + 1) % batch_ == 0 || head + 1 == c_.kv_heads; }
 
+Heads Compiler::unit(int index) const {
+  const int first = index * unit_heads_;
+  return {first, std::min(unit_heads_, c_.kv_heads - first)};
+}
+
 void Compiler::quantise_k(const TokenPlaces& t, Heads heads, uint8_t wait) {
   const bool bias = k_bk_ >= 0;
   const int words = heads.first * head_chunks_;
@@ -231,7 +238,7 @@ void Compiler::quantise_k(const TokenPlaces& t, Heads heads, uint8_t wait) {
                           .a2 = a(r("home_row"), 2 * heads.first * l_->tile_rows),
                           .s0 = sc(0, t.s_n8),
                           .s1 = scalar(kScalarK),
-                          .s2 = sc(r("home_kvs"), 2 * heads.first)});
+                          .s2 = sc(r(l_->kv_pairs ? "pair_kvs" : "home_kvs"), 2 * heads.first)});
   if (heads.first + heads.count < c_.kv_heads) return;
   TensorTap& k = tap("k", pc, Space::kKv, l_->kv_home_row, ElementType::kInt8);
   k.kind = TensorTap::Kind::kOpenK;
@@ -259,7 +266,7 @@ void Compiler::quantise_v(const TokenPlaces& t, int batch_index, uint8_t wait, u
                           .a2 = a(r("home_row"), 2 * heads.first * l_->tile_rows),
                           .s0 = sc(0, t.s_n8),
                           .s1 = sc(r("states"), batch_state(batch_index)),
-                          .s2 = sc(r("home_kvs"), 2 * heads.first)});
+                          .s2 = sc(r(l_->kv_pairs ? "pair_kvs" : "home_kvs"), 2 * heads.first)});
   if (batch_index + 1 < batches_) return;
   TensorTap& v =
       tap("v", pc, Space::kKv, l_->kv_home_row + static_cast<uint64_t>(l_->tile_rows), ElementType::kInt8);
@@ -306,17 +313,21 @@ void Compiler::quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t 
   }
 }
 
-void Compiler::load_kv_tiles(int head, bool is_v) {
-  p_->comment(fmt::format("{} tiles of kv head {}", is_v ? "V" : "K", head));
-  emit({.opcode = Opcode::kLoadt,
-        .wait0 = s("ring_free"),
-        .sig0 = s("ring_full"),
-        .mode = isa::kModeCountRegister,
-        .count = r("tiles"),
-        .a0 = {r("dma_slot"), 0},
-        .a1 = mem(r("kv_mem"), static_cast<int64_t>(l_->kv_head_bytes) * head +
-                                   (is_v ? static_cast<int64_t>(l_->kv_v_offset) : 0)),
-        .s0 = sc(0, l_->tile_rows)});
+void Compiler::load_kv_tiles(Heads heads, bool is_v) {
+  for (int i = 0; i < heads.count; ++i) {
+    const int head = heads.first + i;
+    p_->comment(fmt::format("{} tiles of kv head {}", is_v ? "V" : "K", head));
+    emit({.opcode = Opcode::kLoadt,
+          .wait0 = i == 0 ? s("ring_free") : uint8_t{0},
+          .sig0 = i + 1 == heads.count ? s("ring_full") : uint8_t{0},
+          .mode = isa::kModeCountRegister,
+          .count = r("tiles"),
+          .a0 = a(r("dma_slot"), i * l_->slot_rows),
+          .a1 = mem(r("kv_mem"), static_cast<int64_t>(l_->kv_head_bytes) * head +
+                                     (is_v ? static_cast<int64_t>(l_->kv_v_offset) : 0)),
+          .s0 = sc(0, l_->tile_rows),
+          .s1 = sc(0, rotation(head))});
+  }
   ring_advance(r("dma_slot"));
 }
 
@@ -363,7 +374,7 @@ void Compiler::kv_store() {
             .a0 = a(r("home_row"), (2 * h + (is_v ? 1 : 0)) * l_->tile_rows),
             .a1 = mem(tile, base + (is_v ? static_cast<int64_t>(l_->kv_v_offset) : 0)),
             .s0 = sc(0, l_->tile_rows),
-            .s1 = {r("tiles"), 0}});
+            .s1 = sc(r("tiles"), rotation(h))});
     }
     linear(Opcode::kStorel, kModeSpaceKvs, 2, a(r("home_kvs"), 2 * h),
            mem(scales, base + static_cast<int64_t>(l_->kv_scale_offset)));

@@ -34,6 +34,7 @@ struct Steps {
   uint64_t fold_tiles = 1;
   uint64_t tail = 1;  // tiles of the last fold
   uint64_t lg_heads = 0;
+  bool pair = false;     // both halves of the groups are read in each fold
   uint64_t stop = 0;     // all stages stand still from this cycle,
   uint64_t stopped = 0;  // for so many
 

@@ -35,12 +35,13 @@ module vector_check
   typedef logic [EndWidth-1:0] end_t;
 
   logic [2:0] lg;
-  logic one_group, uses_a1, uses_s2, scr_odd, wide;
+  logic pairs, one_group, uses_a1, uses_s2, scr_odd, wide;
   end_t count, quads, heads, a0, a1, a2, s0, s1, s2, scr_count;
   logic bad_act, bad_scr, bad_scl, bad_kv;
 
   assign lg = cmd_i.mode[6:4];
   assign one_group = lg == OneGroup;
+  assign pairs = cmd_i.opcode == isa_pkg::OpQuant && cmd_i.mode[3];
   assign count = end_t'(cmd_i.count);
   assign quads = (count + end_t'(3)) >> 2;
   assign heads = one_group ? end_t'(1) : count >> lg;
@@ -124,7 +125,8 @@ module vector_check
       end
       default: bad_operand_o = 1'b1;
     endcase
-    wide = (uses_a1 && cmd_i.a1[47:16] != '0) || (uses_s2 && cmd_i.s2[47:16] != '0);
+    wide = (uses_a1 && cmd_i.a1[47:16] != '0) ||
+        (uses_s2 && (cmd_i.s2[47:17] != '0 || (cmd_i.s2[PairBit] && !pairs)));
     bad_address_o = bad_act || bad_scr || bad_scl || bad_kv || wide;
   end
 

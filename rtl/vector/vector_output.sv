@@ -146,7 +146,10 @@ module vector_output
   logic [15:0] in_head, head_chunk, row;
   logic [AddrWidth-1:0] value_byte;
   assign column = cmd_i.pos[ColWidth-1:0];
-  assign kva_group_o = GroupWidth'((cmd_i.pos >> ColWidth) % 16'(Groups));
+  // Of kv heads in pairs the second's tiles lie half of the groups further.
+  logic second;
+  assign second = cmd_i.s2[PairBit] && (chunk_q & (head_mask_i + 16'd1)) != '0;
+  assign kva_group_o = GroupWidth'(((cmd_i.pos >> ColWidth) + (second ? 16'(Groups / 2) : '0)) % 16'(Groups));
   assign in_head = chunk_q & head_mask_i;
   assign head_chunk = chunk_q - in_head;
   assign value_byte = (AddrWidth'(column) * (AddrWidth'(head_mask_i) + 1'b1) + AddrWidth'(in_head)) << LaneShift;

@@ -14,6 +14,7 @@ package vector_pkg;
 
   // Fields of mode (docs/isa.md).
   localparam logic [2:0] OneGroup = 3'd7;
+  localparam int unsigned PairBit = 16;  // of s2, QUANT of K and V
   typedef enum logic [1:0] {
     AuxNone = 2'd0,
     AuxBias = 2'd1,

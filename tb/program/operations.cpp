@@ -118,14 +118,13 @@ Operation OperationSource::tiles(uint64_t count, uint64_t rows) {
   op.count = static_cast<uint16_t>(count);
   op.s0 = rows;
   op.s1 = pick(0, 2 * groups_ - 1);
-  op.a0 = within(w_.kv, up(count + *op.s1, groups_) * rows);
+  op.a0 = within(w_.kv, std::max<uint64_t>(up(count, groups_), 1) * rows);
   op.a1 = beats(map_.general, count * rows * beat_);
   if (count == 0) return op;
   read(op, Space::kMemory, *op.a1 / beat_, count * rows);
   for (uint64_t t = 0; t < count; ++t) {
-    const uint64_t place = t + *op.s1;
-    write(op, Space::kKv,
-          place % groups_ * static_cast<uint64_t>(h_.kv_rows) + *op.a0 + place / groups_ * rows, rows);
+    const uint64_t group = (t + *op.s1) % groups_;
+    write(op, Space::kKv, group * static_cast<uint64_t>(h_.kv_rows) + *op.a0 + t / groups_ * rows, rows);
   }
   return op;
 }
