@@ -88,7 +88,7 @@ std::string size_name(const Names& names, uint64_t count) {
   return "";
 }
 
-const Names kAux = {"no aux", "bias", "RoPE"}, kDest = {"to ACT", "Q", "K", "V"};
+const Names kAux = {"no aux", "bias", "RoPE"}, kDest = {"to ACT", "Q", "K", "V", "K in pairs", "V in pairs"};
 const Names kActs = {"ReLU", "ReLU^2", "SiLU", "GELU"};
 
 // All cells of the instruction.
@@ -132,7 +132,9 @@ Names vector_cells(const UnitCmd& cmd, int lanes) {
                    {(cmd.mode & 1) != 0 ? "LayerNorm" : "RMS", (cmd.mode & 2) != 0 ? "to SCR" : "to ACT"});
       break;
     case isa::Opcode::kQuant:
-      words.insert(words.end(), {kAux[cmd.mode & 3], kDest[cmd.mode >> 2 & 3]});
+      words.insert(words.end(),
+                   {kAux[cmd.mode & 3], kDest[static_cast<size_t>(cmd.mode >> 2 & 3) +
+                                              ((cmd.mode & 8) != 0 && (cmd.s2 >> 16 & 1) != 0 ? 2 : 0)]});
       if (lg == 7) {
         words.push_back("one group");
       } else {
@@ -352,7 +354,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
         if (dest >= 2) {
           const uint64_t rows = 2 * count * lanes / static_cast<uint64_t>(kShape.group_banks());
           cmd.a2 = static_cast<uint16_t>(below(static_cast<uint64_t>(kShape.kv_rows) - rows + 1));
-          cmd.s2 = below(static_cast<uint64_t>(kShape.kvs_words) - 2 * heads + 1);
+          cmd.s2 = below(static_cast<uint64_t>(kShape.kvs_words) - 2 * heads + 1) | below(2) << 16;
           // Erefs are no scales: one of two places for a matrix scale and the erefs behind it, so that no
           // command finds its scale where an earlier one wrote an eref.
           if (heads >= scl / 8) fail("heads: expected fewer than {}, found {}", scl / 8, heads);
