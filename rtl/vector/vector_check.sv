@@ -71,8 +71,8 @@ module vector_check
         bad_scl = bad_scl || s1 + end_t'(2) >= SclEnd || s2 >= SclEnd;
       end
       isa_pkg::OpQuant: begin
-        uses_a1 = cmd_i.mode[1:0] != AuxNone;
-        bad_operand_o = bad_operand_o || cmd_i.mode[1:0] == 2'd3 || (!one_group && (heads << lg) != count) ||
+        uses_a1 = cmd_i.mode[1:0] == AuxBias || cmd_i.mode[1:0] == AuxRope;
+        bad_operand_o = bad_operand_o || (cmd_i.mode[1:0] == AuxKnown && !one_group) || (!one_group && (heads << lg) != count) ||
             (one_group && cmd_i.mode[3]);
         bad_act = a0 + count > ActEnd ||
             (cmd_i.mode[1:0] == AuxBias && a1 + count > ActEnd) ||
@@ -107,7 +107,7 @@ module vector_check
       end
       isa_pkg::OpActfn: begin
         uses_a1 = cmd_i.mode[2] || cmd_i.mode[3];
-        bad_operand_o = bad_operand_o || (cmd_i.mode[3] && (cmd_i.mode[2] || act_e'(cmd_i.mode[1:0]) == Relu2));
+        bad_operand_o = bad_operand_o || (cmd_i.mode[4] && cmd_i.mode[2]) || (cmd_i.mode[3] && (cmd_i.mode[2] || act_e'(cmd_i.mode[1:0]) == Relu2));
         bad_act = a0 + count > ActEnd || a2 + count > ActEnd || (uses_a1 && a1 + count > ActEnd);
         bad_scl = bad_scl || s1 + end_t'(cmd_i.mode[2]) >= SclEnd || s2 >= SclEnd;
       end

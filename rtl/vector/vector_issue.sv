@@ -96,6 +96,9 @@ module vector_issue
   logic [SlotWidth-1:0] slot_q;
   logic [GroupIdxWidth-1:0] group_q;
   logic [15:0] chunk_q;
+  logic [PassWidth-1:0] pass_index;
+  logic [GroupIdxWidth-1:0] group_index;
+  logic skip;
   logic fresh_q;  // chunk_q is to be taken from base_chunk_i
   step_e step_q, step_first, step;
   logic aux_b_q, aux_b;  // the auxiliary port is at the addend
@@ -107,7 +110,11 @@ module vector_issue
   logic from_scr, gnt, main_gnt, aux_gnt, main_req, aux_req, ask, clear;
   logic step_end, main_over, aux_over, chunk_end, head_last, pass_end;
 
-  assign pass = pass_of(cmd_i.opcode, cmd_i.mode[3:0], pass_q);
+  // What was kept stands for the first pass.
+  assign skip = known(cmd_i.opcode, cmd_i.mode);
+  assign pass_index = pass_q + PassWidth'(skip);
+  assign group_index = group_q + GroupIdxWidth'(skip);
+  assign pass = pass_of(cmd_i.opcode, cmd_i.mode, pass_index);
   // Constants, and what lies beside them; the residual stream and planes come through the port of x.
   assign g_aux = pass.has_g && !pass.g_scr && pass.g_base == BaseA1;
   assign b_aux = pass.has_b && !pass.b_scr;
@@ -218,7 +225,7 @@ module vector_issue
 
   always_comb begin
     now.need = pass.need;
-    now.threshold = pass.need == NeedPrev ? group_q - GroupIdxWidth'(heads_i) : group_q;
+    now.threshold = pass.need == NeedPrev ? group_index - GroupIdxWidth'(heads_i) : group_index;
     now.aligned = pass.aligned;
     now.gap = pass.gap;
     now.join_planes = pass.join_planes;

@@ -240,13 +240,14 @@ module vector_lane
     if (ctl_i.max_en) begin
       unique case (ctl_i.max_sel)
         MaxA: max_key_o = magnitude(a_q);
-        MaxW: max_key_o = magnitude(w_q);
+        MaxW: max_key_o = ctl_i.out_relu && w_q[31] ? '0 : magnitude(w_q);
         MaxSigned: max_key_o = {~w_q[31], w_q[30:0]};
         default: max_key_o = magnitude(c_q);
       endcase
     end
     sum_o = '0;
-    if (ctl_i.sum_en) sum_o = ctl_i.sum_p ? p_q[31:0] : c_q;
+    if (ctl_i.sum_en) sum_o = ctl_i.sum_w ? w_q : ctl_i.sum_p ? p_q[31:0] : c_q;
+    if (ctl_i.sum_w && ctl_i.out_relu && w_q[31]) sum_o = '0;
     out_o = '0;
     if (ctl_i.out_en) begin
       if (ctl_i.out_p) out_o = p_q[31:0];

@@ -18,7 +18,8 @@ package vector_pkg;
   typedef enum logic [1:0] {
     AuxNone = 2'd0,
     AuxBias = 2'd1,
-    AuxRope = 2'd2
+    AuxRope = 2'd2,
+    AuxKnown = 2'd3  // none, and the maximum is the one that was kept
   } aux_e;
   typedef enum logic [1:0] {
     QuantAct = 2'd0,
@@ -114,6 +115,7 @@ package vector_pkg;
     logic sum_c;   // sum of stage C
     logic sum_p;   // sum of stage P (squares)
     logic argmax;
+    logic keep;    // maximum and sum of what comes out
     mul_e mul;
     logic relu;    // in the normaliser
     norm_e norm;
@@ -282,13 +284,31 @@ package vector_pkg;
           p.last_pass = 1'b1;
         end
       end
-      default: begin
+      default: begin  // none, or the maximum is known
         if (index == '0) return max_pass(BaseA0, '0);
         p.stage = to_bytes(p.stage);
         p.last_pass = 1'b1;
       end
     endcase
     return p;
+  endfunction
+
+  // The first pass only looks for what was kept when the vector was written: it is left out.
+  function automatic logic known(input isa_pkg::opcode_e opcode, input logic [6:0] mode);
+    if (opcode == isa_pkg::OpNorm) return mode[2];
+    return opcode == isa_pkg::OpQuant && aux_e'(mode[1:0]) == AuxKnown;
+  endfunction
+
+  // Keeps, or keeps from here on, maximum and sum of what it writes.
+  function automatic logic keeps(input isa_pkg::opcode_e opcode, input logic [6:0] mode);
+    unique case (opcode)
+      isa_pkg::OpJoin, isa_pkg::OpResadd, isa_pkg::OpEmbed: return mode[1];
+      isa_pkg::OpActfn: return mode[4];
+      default: return 1'b0;
+    endcase
+  endfunction
+  function automatic logic begins(input isa_pkg::opcode_e opcode, input logic [6:0] mode);
+    return keeps(opcode, mode) && (opcode == isa_pkg::OpActfn ? mode[5] : mode[2]);
   endfunction
 
   function automatic pass_t act_pass(input act_e kind, input logic gated, input logic bias,
@@ -378,14 +398,17 @@ package vector_pkg;
     return p;
   endfunction
 
-  function automatic pass_t pass_of(input isa_pkg::opcode_e opcode, input logic [3:0] mode,
+  function automatic pass_t pass_of(input isa_pkg::opcode_e opcode, input logic [6:0] mode,
                                     input logic [PassWidth-1:0] index);
+    pass_t p;
     unique case (opcode)
-      isa_pkg::OpNorm: return norm_pass(mode[0], index);
-      isa_pkg::OpQuant: return quant_pass(aux_e'(mode[1:0]), index);
-      isa_pkg::OpActfn: return act_pass(act_e'(mode[1:0]), mode[2], mode[3], index);
-      default: return single_pass(opcode, mode[0]);
+      isa_pkg::OpNorm: p = norm_pass(mode[0], index);
+      isa_pkg::OpQuant: p = quant_pass(aux_e'(mode[1:0]), index);
+      isa_pkg::OpActfn: p = act_pass(act_e'(mode[1:0]), mode[2], mode[3], index);
+      default: p = single_pass(opcode, mode[0]);
     endcase
+    p.stage.keep = p.stage.out && keeps(opcode, mode);
+    return p;
   endfunction
 
   typedef enum logic [2:0] {
@@ -454,6 +477,7 @@ package vector_pkg;
     max_sel_e max_sel;
     logic sum_en;
     logic sum_p;
+    logic sum_w;
     logic out_en;
     logic out_bytes;
     logic out_relu;

@@ -330,8 +330,10 @@ module vector_unit
   end
 
   // --- scales --------------------------------------------------------------------------------------------------------
-  logic scalar_busy, sum_clear, sum_done, sum_busy, max_busy;
+  logic scalar_busy, sum_clear, sum_done, sum_busy, max_busy, kept_clear;
   logic [Slots-1:0][31:0] max;
+  logic [31:0] kept_max;
+  logic signed [47:0] kept_sum;
   logic [GroupIdxWidth-1:0] max_count;
   logic signed [47:0] sum;
   logic signed [31:0] mean;
@@ -356,6 +358,8 @@ module vector_unit
       .busy_o(scalar_busy),
       .max_i(max),
       .max_count_i(max_count),
+      .kept_max_i(kept_max),
+      .kept_sum_i(kept_sum),
       .sum_i(sum),
       .sum_done_i(sum_done),
       .sum_clear_o(sum_clear),
@@ -387,11 +391,12 @@ module vector_unit
   // --- lane control --------------------------------------------------------------------------------------------------
   lane_ctl_t ctl;
   logic [$clog2(OtherDepth)-1:0] other_wr_q, other_rd_q;
-  logic max_c, max_a, max_w, argmax, sum_c, sum_p, push;
+  logic max_c, max_a, max_w, argmax, sum_c, sum_p, keep, push;
 
   assign max_c = en_q && c_valid_q && !c_q.beat && c_q.max_c;
   assign max_a = en_q && a_valid_q && a_q.max_a;
-  assign max_w = en_q && w_valid_q && w_q.max_w;
+  assign keep = en_q && w_out && w_q.keep;
+  assign max_w = keep || (en_q && w_valid_q && w_q.max_w);
   assign argmax = en_q && w_valid_q && w_q.argmax;
   assign sum_c = en_q && c_valid_q && c_q.sum_c;
   // Squares: the second beat of a weighted norm, or all there is.
@@ -460,8 +465,9 @@ module vector_unit
 
     ctl.max_en = max_c || max_a || max_w || argmax;
     ctl.max_sel = max_a ? MaxA : max_w ? MaxW : argmax ? MaxSigned : MaxC;
-    ctl.sum_en = sum_c || sum_p;
+    ctl.sum_en = sum_c || sum_p || keep;
     ctl.sum_p = sum_p;
+    ctl.sum_w = keep;
     ctl.out_en = push;
     ctl.out_bytes = w_q.out_bytes;
     ctl.out_relu = w_q.out_relu;
@@ -535,6 +541,7 @@ module vector_unit
   /* verilator lint_on UNUSEDSIGNAL */
   logic [31:0] logit_id_q, logit_left_q;
   logic [CountWidth-1:0] logit_lanes;
+  assign kept_clear = take && begins(cmd_i.opcode, cmd_i.mode);
   assign max_stage = max_a ? a_q : max_w ? w_q : c_q;
   assign logit_lanes = logit_left_q >= 32'(VecLanes) ? CountWidth'(VecLanes) : CountWidth'(logit_left_q);
 
@@ -556,6 +563,7 @@ module vector_unit
       .clear_i(start),
       .valid_i(ctl.max_en),
       .argmax_i(argmax),
+      .keep_i(keep),
       .slot_i(max_stage.slot),
       .first_i(max_stage.first),
       .last_i(max_stage.last),
@@ -565,6 +573,8 @@ module vector_unit
       .busy_o(max_busy),
       .max_o(max),
       .count_o(max_count),
+      .kept_clear_i(kept_clear),
+      .kept_o(kept_max),
       .argmax_clear_i(take && cmd_i.opcode == isa_pkg::OpLogit && cmd_i.mode[0]),
       .argmax_id_o
   );
@@ -576,12 +586,15 @@ module vector_unit
       .rst_ni,
       .clear_i(sum_clear || start),
       .valid_i(ctl.sum_en),
+      .keep_i(keep),
       .first_i(sum_p ? p_q.first : c_q.first),
       .last_i(sum_p ? p_q.last : c_q.last),
       .value_i(lane_sum),
       .busy_o(sum_busy),
       .done_o(sum_done),
-      .sum_o(sum)
+      .sum_o(sum),
+      .kept_clear_i(kept_clear),
+      .kept_o(kept_sum)
   );
 
   // --- output --------------------------------------------------------------------------------------------------------
@@ -644,6 +657,7 @@ module vector_unit
   `ASSERT(OneIntoA, !en_q || $onehot0({to_a_c, to_a_p, to_a_w, to_a_s}))
   `ASSERT(OneIntoP, !en_q || $onehot0({p_valid_d, l_valid_q}))
   `ASSERT(OneIntoMax, $onehot0({max_c, max_a, max_w, argmax}))
+  `ASSERT(OneIntoSum, $onehot0({sum_c, sum_p, keep}))
   `ASSERT(OneOut, $onehot0({w_out, e_valid_q}))
   `ASSERT(FireApart, !fire || !second_beat)
   `ASSERT(OtherFits, !ctl.ld_other || other_wr_q + 1'b1 != other_rd_q)
