@@ -48,6 +48,11 @@ inline constexpr uint8_t kModeSpaceScr = 1;
 inline constexpr uint8_t kModeSpaceKvs = 2;
 inline constexpr uint8_t kModeSpaceScl = 3;
 inline constexpr uint8_t kQuantOneGroup = 7 << 4;
+inline constexpr uint8_t kQuantKnown = 3;
+inline constexpr uint8_t kNormKnown = 4;
+// Maximum and sum of what is written are kept, beginning anew with `kBegin`: JOIN, RESADD, EMBED; ACTFN.
+inline constexpr uint8_t kKeep = 2, kBegin = 4;
+inline constexpr uint8_t kActKeep = 0x10, kActBegin = 0x20;
 inline constexpr int64_t kQuantPairs = 1 << 16;  // of s2
 inline constexpr int kTemps = 5;
 inline constexpr int kTokenScalars = 5;
@@ -246,7 +251,15 @@ class Compiler {
   int planes() const { return consmax() ? 2 : 3; }
   int head_planes() const { return 2 * planes() * chunks_; }
   int norm_words(int words) const { return layer_norm() ? 2 * words : words; }
-  uint8_t norm_mode() const { return layer_norm() ? 1 : 0; }
+  // What an instruction of a vector in several parts keeps for the one that needs its maximum or sum. Prefill
+  // has several tokens' vectors in work, and keeps nothing.
+  uint8_t keep(bool first) const {
+    return tokens_ != 1 ? uint8_t{0} : static_cast<uint8_t>(kKeep | (first ? kBegin : 0));
+  }
+  // The last vector written is the norm's.
+  uint8_t norm_mode(bool kept = true) const {
+    return static_cast<uint8_t>((layer_norm() ? 1 : 0) | (kept && tokens_ == 1 ? kNormKnown : 0));
+  }
   uint8_t head_mode() const { return static_cast<uint8_t>(log2_exact(head_chunks_) << 4); }
   uint8_t pv_mode() const { return consmax() ? 0 : kModeThreePlanes; }
   uint8_t join_mode() const { return static_cast<uint8_t>(head_mode() | (consmax() ? 0 : kModeJoinThree)); }

@@ -133,7 +133,7 @@ void Compiler::load_token(const TokenPlaces& t, uint8_t token, uint8_t sig) {
 void Compiler::embed(const TokenPlaces& t, uint8_t wait) {
   const size_t pc = emit({.opcode = Opcode::kEmbed,
                           .wait0 = wait,
-                          .mode = static_cast<uint8_t>(c_.rope ? 0 : 1),
+                          .mode = static_cast<uint8_t>((c_.rope ? 0 : 1) | keep(true)),
                           .count = static_cast<uint16_t>(d_words_),
                           .a0 = a(0, t.e8),
                           .a1 = c_.rope ? Operand{} : a(0, t.row),
@@ -386,7 +386,7 @@ void Compiler::join(const TokenPlaces& t, int index, Heads heads, uint8_t wait) 
   const int query = heads.first * query_group_;
   const size_t pc = emit({.opcode = Opcode::kJoin,
                           .wait0 = wait,
-                          .mode = join_mode(),
+                          .mode = static_cast<uint8_t>(join_mode() | keep(heads.first == 0)),
                           .count = static_cast<uint16_t>(heads.count * query_group_ * head_chunks_),
                           .a0 = a(0, t.planes + query * head_planes()),
                           .a2 = a(0, t.att + query * head_chunks_),
@@ -411,7 +411,7 @@ void Compiler::project_attention(const TokenPlaces& t) {
   } else {
     pc = emit({.opcode = Opcode::kQuant,
                .sig0 = s("to_pim"),
-               .mode = kQuantOneGroup,
+               .mode = static_cast<uint8_t>(kQuantOneGroup | (tokens_ == 1 ? kQuantKnown : 0)),
                .count = static_cast<uint16_t>(att_words_),
                .a0 = a(0, t.att),
                .a2 = a(0, t.a8),
@@ -431,7 +431,7 @@ size_t Compiler::add_residual(const TokenPlaces& t, int y, int scale, int weight
   for (const Words& part : halves(d_words_)) {
     pc = emit({.opcode = Opcode::kResadd,
                .wait0 = s("from_pim"),
-               .mode = static_cast<uint8_t>(bias ? 1 : 0),
+               .mode = static_cast<uint8_t>((bias ? 1 : 0) | keep(part.first == 0)),
                .count = static_cast<uint16_t>(part.count),
                .a0 = a(0, y + part.first),
                .a1 = bias ? a(r("act"), k_bias + part.first) : Operand{},
@@ -471,11 +471,13 @@ void Compiler::activate_and_project(const TokenPlaces& t) {
                                              : c_.activation == Activation::kRelu2 ? 1
                                              : c_.activation == Activation::kSilu  ? 2
                                                                                    : 3);
+  const bool kept = !c_.gated && tokens_ == 1;
   size_t pc = 0;
   for (const Words& part : ffn_parts()) {
     pc = emit({.opcode = Opcode::kActfn,
                .wait0 = s("from_pim"),
-               .mode = static_cast<uint8_t>(function | (c_.gated ? 4 : 0) | (bias ? 8 : 0)),
+               .mode = static_cast<uint8_t>(function | (c_.gated ? 4 : 0) | (bias ? 8 : 0) |
+                                            (kept ? kActKeep | (part.first == 0 ? kActBegin : 0) : 0)),
                .count = static_cast<uint16_t>(c_.gated ? f_words_ : part.count),
                .a0 = a(0, t.ffn + part.first),
                .a1 = c_.gated ? a(0, t.ffn + f_words_)
@@ -490,7 +492,7 @@ void Compiler::activate_and_project(const TokenPlaces& t) {
   if (c_.sub_norms) {
     pc = emit({.opcode = Opcode::kNorm,
                .sig0 = s("to_pim"),
-               .mode = norm_mode(),
+               .mode = norm_mode(kept),
                .count = static_cast<uint16_t>(f_words_),
                .a0 = a(0, t.h),
                .a1 = a(r("act"), k_ffn_sub_),
@@ -501,7 +503,7 @@ void Compiler::activate_and_project(const TokenPlaces& t) {
   } else {
     pc = emit({.opcode = Opcode::kQuant,
                .sig0 = s("to_pim"),
-               .mode = kQuantOneGroup,
+               .mode = static_cast<uint8_t>(kQuantOneGroup | (kept ? kQuantKnown : 0)),
                .count = static_cast<uint16_t>(f_words_),
                .a0 = a(0, t.h),
                .a2 = a(0, t.h8),

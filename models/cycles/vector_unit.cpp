@@ -203,6 +203,9 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
   Passes passes;
   uint64_t loads = 2;
   bool argmax = false;
+  const bool known = norm ? (c.mode & 4) != 0 : quant && (c.mode & 3) == 3;
+  const bool keeps =
+      act ? (c.mode & 0x10) != 0 : !norm && !quant && c.opcode != Opcode::kLogit && (c.mode & 2) != 0;
   switch (c.opcode) {
     case Opcode::kNorm:
       passes = norm_passes(layer);
@@ -269,7 +272,12 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
     }
     issue.any = first ? false : issue.any;
     bool batch_first = true;
-    for (size_t p = 0; p < passes.count; ++p) {
+    if (known) {
+      // The scale program behind the first pass runs at once, on what was kept.
+      ready[0] = scalar + (layer ? kMeanProgram : quant ? kQuantReady : kShiftProgram);
+      scalar += layer ? kMeanProgram : quant ? kQuantProgram : 1;
+    }
+    for (size_t p = known ? 1 : 0; p < passes.count; ++p) {
       const Pass& pass = passes.pass[p];
       uint64_t period = std::max(pass.reads, pass.gap);
       if (pass.aligned) period += period % 2;
@@ -340,7 +348,7 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
     if (norm) scalar += (layer ? 0 : kRmsScale) + kOutProgram;
     if (quant) scalar += heads * (kOutProgram + (value ? kOutEref : 0));
     if (act) scalar += kActProgram + (gated ? kActGated : 0);
-    uint64_t end = std::max(scalar, pipe_end + 1 + (argmax ? kTree - 1 : 0));
+    uint64_t end = std::max(scalar, pipe_end + 1 + (argmax || keeps ? kTree - 1 : 0));
     if (last_batch) {
       const uint64_t out = key ? written[0] + 1 : pipe_end + kWritten;
       return std::max(end, out);

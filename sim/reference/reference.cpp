@@ -20,6 +20,9 @@ constexpr int kScoreMaxWord = 3;
 constexpr int kRecordWords = 8;
 constexpr uint8_t kModeAccumulate = 2;
 constexpr uint8_t kModeOpen = 4;
+constexpr uint8_t kKeep = 2, kActKeep = 0x10;  // JOIN, RESADD, EMBED; ACTFN
+constexpr uint8_t kNormKnown = 4;
+constexpr int kAuxKnown = 3;
 constexpr uint8_t kModeRotated = 8;             // north feed
 constexpr uint64_t kPairs = uint64_t{1} << 16;  // of s2, QUANT of K and V
 constexpr uint8_t kModeThreePlanes = 0x20;
@@ -630,6 +633,7 @@ void Reference::norm(const UnitCommand& cmd) {
   const size_t n = size_t{cmd.count} * static_cast<size_t>(h_.vec_lanes);
   const bool layer = (cmd.mode & 1) != 0;
   const auto x = read_act(cmd.a0, cmd.count);
+  if ((cmd.mode & kNormKnown) != 0) check_kept("NORM", x);
   const auto g = read_act(cmd.a1 & 0xFFFF, cmd.count);
   QuantizedNorm weights;
   for (const int32_t v : g) weights.g.push_back(static_cast<int16_t>(v));
@@ -663,6 +667,7 @@ void Reference::quantise(const UnitCommand& cmd) {
   const int aux = cmd.mode & 3;
   const int to = cmd.mode >> 2 & 3;
   const auto y = read_act(cmd.a0, cmd.count);
+  if (aux == kAuxKnown) check_kept("QUANT", y);
   const Scale s = sf_mul(read_scale(cmd.s0), read_scale(cmd.s1));
   std::vector<int32_t> b;
   if (aux == 1) b = read_act(cmd.a1 & 0xFFFF, cmd.count);
@@ -757,6 +762,30 @@ void Reference::join(const UnitCommand& cmd) {
     }
   }
   write_words(Space::kAct, cmd.a2, att);
+  keep(cmd, kKeep, att);
+}
+
+// Maximum and sum of what an instruction writes, for a later one; `bit` of mode, the next one begins anew.
+void Reference::keep(const UnitCommand& cmd, uint8_t bit, std::span<const int32_t> values) {
+  if ((cmd.mode & bit) == 0) return;
+  if ((cmd.mode & 2 * bit) != 0) kept_ = {};
+  for (const int32_t v : values) {
+    kept_.max = std::max(kept_.max, std::abs(int64_t{v}));
+    kept_.sum += v;
+  }
+}
+
+// What a vector that an instruction finds should have left.
+void Reference::check_kept(std::string_view name, std::span<const int32_t> values) const {
+  Kept kept;
+  for (const int32_t v : values) {
+    kept.max = std::max(kept.max, std::abs(int64_t{v}));
+    kept.sum += v;
+  }
+  if (kept.max != kept_.max || kept.sum != kept_.sum) {
+    fail("{}: expected a vector of maximum {} and sum {}, found {} and {}", name, kept_.max, kept_.sum,
+         kept.max, kept.sum);
+  }
 }
 
 void Reference::residual(const UnitCommand& cmd) {
@@ -767,6 +796,7 @@ void Reference::residual(const UnitCommand& cmd) {
   const Scale s = sf_mul(read_scale(cmd.s0), read_scale(cmd.s1));
   residual_add(x, y, s, fraction_bits(read_scale(cmd.s2 & 0xFFFF)), b);
   write_words(Space::kAct, cmd.a2, x);
+  keep(cmd, kKeep, x);
 }
 
 void Reference::activation(const UnitCommand& cmd) {
@@ -783,6 +813,7 @@ void Reference::activation(const UnitCommand& cmd) {
   const Scale su = gated ? sf_mul(in, read_scale(cmd.s1 + 1U)) : Scale{};
   const Activated result = activate(kFunctions[cmd.mode & 3], g, sg, b, u, su);
   write_words(Space::kAct, cmd.a2, result.h);
+  keep(cmd, kActKeep, result.h);
   write_scl(cmd.s2 & 0xFFFF, sf_pack(result.scale));
 }
 
@@ -797,6 +828,7 @@ void Reference::embedding(const UnitCommand& cmd) {
   std::vector<int32_t> x(n);
   embed(row, read_scale(cmd.s0), fraction_bits(read_scale(cmd.s2 & 0xFFFF)), p, x);
   write_words(Space::kAct, cmd.a2, x);
+  keep(cmd, kKeep, x);
 }
 
 void Reference::logits(const UnitCommand& cmd) {

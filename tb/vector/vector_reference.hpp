@@ -99,7 +99,7 @@ inline void VectorReference::quantize(const UnitCmd& cmd, VectorMemory& m) {
     const auto y = words(m.act, cmd.a0, n).subspan(h * dim, dim);
     std::vector<int8_t> q(dim);
     Scale t;
-    if (aux == 0) {
+    if (aux == 0 || aux == 3) {
       t = quant_into(y, s, q);
     } else if (aux == 1) {
       t = bias_quant_into(y, s, words(m.act, cmd.a1, n).subspan(h * dim, dim), q);

@@ -126,6 +126,7 @@ Names vector_cells(const UnitCmd& cmd, int lanes) {
   const size_t lg = cmd.mode >> 4 & 7;
   std::vector<std::string> words = {std::string(isa::opcode_info(cmd.opcode).name)};
   std::string size = size_name(kChunks, cmd.count);
+  if (cmd.opcode == isa::Opcode::kQuant && (cmd.mode & 3) == 3) return {};
   switch (cmd.opcode) {
     case isa::Opcode::kNorm:
       words.insert(words.end(),
@@ -367,7 +368,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
         break;
       }
       case isa::Opcode::kJoin: {
-        cmd.mode = static_cast<uint8_t>(lg << 4 | static_cast<int>(below(2)));
+        cmd.mode = static_cast<uint8_t>(lg << 4 | static_cast<int>(below(8)));
         const uint64_t planes = (cmd.mode & 1) != 0 ? 3 : 2;
         const uint64_t size = count * lanes / heads;  // of a plane of a head
         cmd.a0 = static_cast<uint16_t>(half_words(planes * count * lanes));
@@ -377,7 +378,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
         break;
       }
       case isa::Opcode::kResadd:
-        cmd.mode = static_cast<uint8_t>(below(2));
+        cmd.mode = static_cast<uint8_t>(below(8));
         fill_any(act(cmd.a1, count));
         fill_any(act(cmd.a2, count));
         residual_scale();
@@ -385,6 +386,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
       case isa::Opcode::kActfn: {
         static constexpr uint8_t kModes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11};
         cmd.mode = kModes[below(std::size(kModes))];
+        if ((cmd.mode & 4) == 0) cmd.mode |= static_cast<uint8_t>(below(4) << 4);
         if ((cmd.mode & 8) != 0) {
           fill(act(cmd.a1, count), 5, static_cast<int>(below(31)));
         } else {
@@ -398,7 +400,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
         break;
       }
       case isa::Opcode::kEmbed:
-        cmd.mode = static_cast<uint8_t>(below(2));
+        cmd.mode = static_cast<uint8_t>(below(8));
         for (auto& v : act(cmd.a0, (count + 3) / 4)) v = static_cast<int32_t>(static_cast<uint32_t>(rng()));
         fill_any(act(cmd.a1, count));
         residual_scale();
@@ -645,7 +647,8 @@ TYPED_TEST(VectorUnit, RefusesIllegal) {
   refuses({std::begin(kOpcodes), std::end(kOpcodes)}, [](UnitCmd& c) { c.count = 0; });
   refuses({isa::Opcode::kQk}, [](UnitCmd&) {});
   refuses({isa::Opcode::kJoin, isa::Opcode::kLogit}, [](UnitCmd& c) { c.a0 |= 1; });
-  refuses({isa::Opcode::kQuant}, [](UnitCmd& c) { c.mode |= 3; });
+  refuses({isa::Opcode::kQuant}, [](UnitCmd& c) { c.mode = static_cast<uint8_t>((c.mode & 0xF) | 3); });
+  refuses({isa::Opcode::kActfn}, [](UnitCmd& c) { c.mode = static_cast<uint8_t>((c.mode & ~8) | 0x14); });
   refuses({isa::Opcode::kActfn}, [](UnitCmd& c) { c.mode |= 0xC; });
 }
 
@@ -666,6 +669,49 @@ TYPED_TEST(VectorUnit, ArgmaxTakesLowestOfEquals) {
       id += cmd.s2;
       bench.sync();
       bench.check(cmd);
+    }
+  }
+}
+
+// A vector that several instructions write, and keep the maximum and the sum of; then normalised or quantised
+// with what was kept.
+TYPED_TEST(VectorUnit, KeptReductions) {
+  VectorBench<TypeParam> bench(4500);
+  constexpr isa::Opcode kKeepers[] = {isa::Opcode::kJoin, isa::Opcode::kResadd, isa::Opcode::kActfn,
+                                      isa::Opcode::kEmbed};
+  const auto area = static_cast<uint16_t>(TypeParam::kShape.act_words / 8);
+  const int rounds = std::min(40, TypeParam::kRounds);
+  for (const isa::Opcode opcode : kKeepers) {
+    for (int round = 0; round < rounds && !this->HasFailure(); ++round) {
+      const uint8_t keep = opcode == isa::Opcode::kActfn ? 0x10 : 2;
+      const uint64_t parts = 1 + bench.below(3);
+      std::vector<UnitCmd> commands;
+      uint16_t at = static_cast<uint16_t>(2 * area);
+      for (uint64_t p = 0; p < parts; ++p) {
+        UnitCmd cmd = bench.random_command(opcode);
+        if (at + cmd.count > 3 * area) break;
+        if (opcode == isa::Opcode::kActfn) cmd.mode &= 0xB;  // gated results are not kept
+        cmd.mode = static_cast<uint8_t>((cmd.mode & ~(keep << 1)) | keep | (p == 0 ? keep << 1 : 0));
+        cmd.a2 = at;
+        at = static_cast<uint16_t>(at + cmd.count);
+        commands.push_back(cmd);
+      }
+      const bool norm = bench.below(2) == 0;
+      UnitCmd use = bench.random_command(norm ? isa::Opcode::kNorm : isa::Opcode::kQuant);
+      use.mode = static_cast<uint8_t>(norm ? 4 | bench.below(2) : 7 << 4 | 3);
+      use.count = static_cast<uint16_t>(at - 2 * area);
+      use.a0 = static_cast<uint16_t>(2 * area);
+      use.a1 = static_cast<uint64_t>(4 * area);
+      use.a2 = static_cast<uint16_t>(3 * area);
+      use.s2 = static_cast<uint64_t>(TypeParam::kShape.scl_words) / 2;
+      bench.fill_any(bench.act(use.a0, use.count));
+      bench.fill(bench.act(use.a1, 2 * use.count), 5, 17);
+      // What later commands drew is not what earlier ones need.
+      for (const UnitCmd& cmd : commands) bench.set_scale(cmd.s2, sf_pow2(-12));
+      bench.sync();
+      bench.stall(round % 2 == 0 ? 0.0 : 0.3);
+      for (const UnitCmd& cmd : commands) bench.check(cmd);
+      bench.check(use);
     }
   }
 }
