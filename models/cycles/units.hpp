@@ -53,10 +53,15 @@ class VectorUnit {
   Span run(const isa::UnitCommand& command, uint64_t presented);
 
  private:
-  uint64_t cycles(const isa::UnitCommand& command) const;
+  struct Times {
+    uint64_t computed = 0;  // nothing is left but to write rows of K; else done
+    uint64_t done = 0;
+  };
+  // `hold`: cycles in which the instruction before is still written.
+  Times times(const isa::UnitCommand& command, uint64_t hold) const;
 
   HardwareParameters h_;
-  uint64_t done_ = 0;
+  uint64_t computed_ = 0, done_ = 0;
   bool used_ = false;
 };
 
@@ -154,9 +159,8 @@ class DmaUnit {
   size_t turn_ = 0;  // channel of the next linear transfer
   uint64_t accept_ = 0;
   uint64_t done_ = 0;
-  std::array<Port, 4> ports_{};  // ACT, SCR, KVS, SCL
-  std::array<uint64_t, 3>
-      store_reads_{};  // ends of the reads of the last stores: a beat in three cycles each
+  std::array<Port, 4> ports_{};            // ACT, SCR, KVS, SCL
+  std::array<uint64_t, 2> store_reads_{};  // ends of the reads of the last stores: a beat in two cycles each
   size_t stores_ = 0;
 };
 

@@ -183,8 +183,8 @@ int planes(const isa::UnitCommand& command) {
   return three ? 3 : 2;
 }
 
-// From the taking of a command to done, no request refused.
-uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
+// From the taking of a command, no request refused.
+VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) const {
   const auto scr_words = static_cast<uint64_t>(std::max(1, h_.vec_lanes / h_.array_cols));
   const bool join = c.opcode == Opcode::kJoin;
   const bool quant = c.opcode == Opcode::kQuant;
@@ -295,9 +295,15 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
         }
         batch_first = false;
         const auto push = [&] {
-          if (!pass.out || !key) return;
-          // Rows of the K tile, one a cycle; the pipeline stands while the buffer is full.
+          if (!pass.out) return;
+          // The pipeline stands while the buffer is full, or another instruction's.
           uint64_t pushed = issue.fired + pass.end;
+          if (pushed <= hold) {
+            issue.fired += hold + 1 - pushed;
+            pushed = hold + 1;
+          }
+          if (!key) return;
+          // Rows of the K tile, one a cycle.
           if (pushed <= written.back()) {
             issue.fired += written.back() + 1 - pushed;
             pushed = written.back() + 1;
@@ -348,10 +354,16 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
     if (norm) scalar += (layer ? 0 : kRmsScale) + kOutProgram;
     if (quant) scalar += heads * (kOutProgram + (value ? kOutEref : 0));
     if (act) scalar += kActProgram + (gated ? kActGated : 0);
+    if (norm || quant || act) {
+      const uint64_t others = quant ? (heads - 1) * (kOutProgram + (value ? kOutEref : 0)) : 0;
+      const uint64_t first_write = scalar - others;
+      if (first_write <= hold + 1) scalar += hold + 2 - first_write;
+    }
     uint64_t end = std::max(scalar, pipe_end + 1 + (argmax || keeps ? kTree - 1 : 0));
     if (last_batch) {
       const uint64_t out = key ? written[0] + 1 : pipe_end + kWritten;
-      return std::max(end, out);
+      const uint64_t done = std::max(end, out);
+      return {key ? end : done, done};
     }
     start = end;
     first = false;
@@ -359,10 +371,13 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
 }
 
 Span VectorUnit::run(const isa::UnitCommand& command, uint64_t presented) {
-  // The next command is taken in the cycle of done.
-  const uint64_t taken = used_ ? std::max(presented, done_) : presented;
+  // The next command is taken in the cycle of done, or while rows of K are written.
+  const uint64_t taken = used_ ? std::max(presented, computed_) : presented;
+  const uint64_t hold = used_ && done_ > taken ? done_ - taken : 0;
   used_ = true;
-  done_ = taken + cycles(command);
+  const Times t = times(command, hold);
+  computed_ = taken + t.computed;
+  done_ = taken + t.done;
   return {taken, done_};
 }
 

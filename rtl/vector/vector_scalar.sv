@@ -24,6 +24,7 @@ module vector_scalar
     input  logic [15:0]                 base_head_i,
     input  logic [2:0]                  heads_i,
     output logic                        busy_o,
+    input  logic                        hold_i,         // the instruction before is still written: no writes
 
     input  logic [Slots-1:0][31:0]      max_i,
     input  logic [GroupIdxWidth-1:0]    max_count_i,
@@ -525,11 +526,11 @@ module vector_scalar
     if (writes_eref) scl_addr = eref_addr;
     kvs_addr = cmd_i.s2[15:0] + 16'(head << 1) + 16'(dest == QuantValue);
   end
-  assign scl_wr_req_o = write_scl_q;
+  assign scl_wr_req_o = write_scl_q && !hold_i;
   assign scl_wr_addr_o = $clog2(SclWords)'(scl_addr);
   assign scl_wr_data_o = writes_eref ? 32'(t_q.e) : t_q;
   assign scl_wr_be_o = '1;
-  assign kvs_wr_req_o = write_kvs_q;
+  assign kvs_wr_req_o = write_kvs_q && !hold_i;
   assign kvs_wr_addr_o = $clog2(KvsWords)'(kvs_addr);
   assign kvs_wr_data_o = {ArrayCols{t_q}};
   assign kvs_wr_be_o = ScrBytes'(4'hF) << {cmd_i.pos[ColWidth-1:0], 2'b00};

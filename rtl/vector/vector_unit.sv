@@ -4,7 +4,8 @@
 // reduce, vector_scalar handles scales, vector_output writes. QUANT and JOIN work on up to four heads at once.
 // Throughput: a chunk in as many cycles as the busier of the two read ports has words of it, two where it goes through a
 // multiplier twice (docs/vector.md).
-// One instruction at a time; the next is taken in the cycle of done_o. Illegal operands pulse err_o instead of done_o.
+// One instruction at a time; the next is taken in the cycle of done_o, or, while nothing but rows of K are left to be
+// written (the tail), before: it writes nothing until they are. Illegal operands pulse err_o instead of done_o.
 `include "assert.svh"
 
 module vector_unit
@@ -115,14 +116,14 @@ module vector_unit
       .bad_address_o(bad_address)
   );
 
-  logic run_q, done, batch_done, start, last_batch;
+  logic run_q, done, batch_done, start, last_batch, computed, tail_q, tail_end, overlap;
   unit_cmd_t cmd_q;
   dest_e dest_q;
   logic [15:0] head_mask_q, base_chunk_q, base_head_q, heads_left_q;
   logic [2:0] heads;
   logic one_group;
 
-  assign cmd_ready_o = !run_q || done;
+  assign cmd_ready_o = !run_q || done || overlap;
   assign take = cmd_valid_i && cmd_ready_o;
   assign legal = !bad_operand && !bad_address;
   // Heads count in QUANT and JOIN only.
@@ -132,7 +133,7 @@ module vector_unit
   assign heads = heads_left_q >= 16'(Slots) ? 3'(Slots) : heads_left_q[2:0];
   assign last_batch = heads_left_q <= 16'(Slots);
   assign done = batch_done && last_batch;
-  assign done_o = done;
+  assign done_o = done || tail_end;
 
   function automatic dest_e dest_of(input isa_pkg::opcode_e opcode, input logic to_scr,
                                     input quant_dest_e quant);
@@ -149,10 +150,13 @@ module vector_unit
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       run_q <= 1'b0;
+      tail_q <= 1'b0;
       err_o <= 1'b0;
     end else begin
       if (take) run_q <= legal;
       else if (done) run_q <= 1'b0;
+      if (take && overlap) tail_q <= 1'b1;
+      else if (tail_end) tail_q <= 1'b0;
       err_o <= take && !legal;
     end
   end
@@ -356,6 +360,7 @@ module vector_unit
       .base_head_i(base_head_q),
       .heads_i(heads),
       .busy_o(scalar_busy),
+      .hold_i(tail_q),
       .max_i(max),
       .max_count_i(max_count),
       .kept_max_i(kept_max),
@@ -612,7 +617,8 @@ module vector_unit
   ) u_output (
       .clk_i,
       .rst_ni,
-      .start_i(take),
+      .start_i((take && !overlap) || tail_end),
+      .hold_i(tail_q && !tail_end),
       .cmd_i(cmd_q),
       .dest_i(dest_q),
       .head_mask_i(head_mask_q),
@@ -642,7 +648,10 @@ module vector_unit
   logic pipe_busy;
   assign pipe_busy = c_valid_q || n_valid_q || p_valid_q || a_valid_q || m_valid_q || w_valid_q || t_valid_q ||
       s_valid_q || l_valid_q || e_valid_q || max_busy || sum_busy;
-  assign batch_done = run_q && !issue_busy && !pipe_busy && !scalar_busy && (!last_batch || !out_busy);
+  assign computed = run_q && !issue_busy && !pipe_busy && !scalar_busy && !tail_q;
+  assign batch_done = computed && (!last_batch || !out_busy);
+  assign overlap = computed && last_batch && out_busy && dest_q == DestKey && legal;
+  assign tail_end = tail_q && !out_busy;
 
   assign busy_o = run_q;
   assign stall_operand_o = (act_rd_req_o && !act_rd_gnt_i) || (aux_rd_req_o && !aux_rd_gnt_i) ||
@@ -667,5 +676,7 @@ module vector_unit
   `COVER(Stalled, !en_q)
   `COVER(SeveralBatches, batch_done && !last_batch)
   `COVER(BackToBack, take && done)
+  `COVER(Overlapped, take && overlap)
+  `ASSERT(NotBothDone, !(done && tail_end))
 
 endmodule
