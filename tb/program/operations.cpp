@@ -14,6 +14,7 @@ using isa::Unit;
 
 constexpr int kAct = 0, kScr = 1, kKvs = 2, kScl = 3;  // mode[1:0] of LOADL and STOREL
 constexpr uint8_t kNorth = 1, kAccumulate = 2, kOpen = 4, kRotated = 8, kThreePlanes = 0x20;
+constexpr uint8_t kGated = 4, kKeepAnew = 6, kActKeepAnew = 0x30, kNormKnown = 4, kQuantKnown = 0x73;
 constexpr uint64_t kPairs = 1 << 16;  // of s2, QUANT of K and V
 constexpr uint8_t kConsmax = 1, kContinue = 2;
 constexpr uint64_t kOneGroup = 7;
@@ -542,6 +543,38 @@ Operation OperationSource::logits() {
 
 // --- programs ---
 
+// A vector, and a quantisation or a norm that finds its maximum or sum kept.
+std::vector<Operation> OperationSource::kept() {
+  Operation write_it = coin(0.5) ? residual() : coin(0.5) ? embedding() : activation();
+  const bool act = write_it.opcode == Opcode::kActfn;
+  if (act && (write_it.mode & kGated) != 0) return {write_it};
+  write_it.mode |= act ? kActKeepAnew : kKeepAnew;
+  const uint64_t n = write_it.count;
+  Operation op;
+  op.opcode = coin(0.5) ? Opcode::kNorm : Opcode::kQuant;
+  const bool norm = op.opcode == Opcode::kNorm;
+  op.count = static_cast<uint16_t>(n);
+  op.mode = norm ? static_cast<uint8_t>(kNormKnown | pick(0, 1)) : kQuantKnown;
+  op.a0 = write_it.a2;
+  read(op, Space::kAct, *op.a0, n);
+  op.a1 = w_.act_small.first;
+  op.s0 = scale();
+  op.s1 = norm ? within(w_.scales, 3) : scale();
+  if (norm) {
+    const uint64_t weights = n * ((op.mode & 1) != 0 ? 2 : 1);
+    if (weights > w_.act_small.size) return {write_it};
+    op.a1 = within(w_.act_small, weights);
+    read(op, Space::kAct, *op.a1, weights);
+  }
+  read(op, Space::kScl, *op.s0, 1);
+  read(op, Space::kScl, *op.s1, norm ? 3 : 1);
+  op.a2 = destination(op, Space::kAct, w_.act, up(n, 4));
+  write(op, Space::kAct, *op.a2, up(n, 4));
+  op.s2 = destination(op, Space::kScl, w_.scales, 1);
+  write(op, Space::kScl, *op.s2, 1);
+  return {write_it, op};
+}
+
 std::vector<Operation> OperationSource::draw(Unit unit) {
   switch (unit) {
     case Unit::kDma:
@@ -555,9 +588,11 @@ std::vector<Operation> OperationSource::draw(Unit unit) {
       if (coin(0.25)) return softmax_and_pv();
       return {softmax(coin(0.3))};
     default:
-      switch (pick(0, 7)) {
+      switch (pick(0, 8)) {
         case 0:
           return {norm()};
+        case 8:
+          return kept();
         case 1:
         case 2:
           return {quantise()};
