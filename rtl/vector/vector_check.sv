@@ -107,7 +107,8 @@ module vector_check
       end
       isa_pkg::OpActfn: begin
         uses_a1 = cmd_i.mode[2] || cmd_i.mode[3];
-        bad_operand_o = bad_operand_o || (cmd_i.mode[4] && cmd_i.mode[2]) || (cmd_i.mode[3] && (cmd_i.mode[2] || act_e'(cmd_i.mode[1:0]) == Relu2));
+        bad_operand_o = bad_operand_o || (cmd_i.mode[4] && cmd_i.mode[2]) ||
+            (cmd_i.mode[3] && (cmd_i.mode[2] || act_e'(cmd_i.mode[1:0]) == Relu2));
         bad_act = a0 + count > ActEnd || a2 + count > ActEnd || (uses_a1 && a1 + count > ActEnd);
         bad_scl = bad_scl || s1 + end_t'(cmd_i.mode[2]) >= SclEnd || s2 >= SclEnd;
       end

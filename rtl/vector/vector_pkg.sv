@@ -293,6 +293,7 @@ package vector_pkg;
     return p;
   endfunction
 
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the mode concerns each
   // The first pass only looks for what was kept when the vector was written: it is left out.
   function automatic logic known(input isa_pkg::opcode_e opcode, input logic [6:0] mode);
     if (opcode == isa_pkg::OpNorm) return mode[2];
@@ -310,6 +311,7 @@ package vector_pkg;
   function automatic logic begins(input isa_pkg::opcode_e opcode, input logic [6:0] mode);
     return keeps(opcode, mode) && (opcode == isa_pkg::OpActfn ? mode[5] : mode[2]);
   endfunction
+  /* verilator lint_on UNUSEDSIGNAL */
 
   function automatic pass_t act_pass(input act_e kind, input logic gated, input logic bias,
                                      input logic [PassWidth-1:0] index);
@@ -398,7 +400,10 @@ package vector_pkg;
     return p;
   endfunction
 
-  function automatic pass_t pass_of(input isa_pkg::opcode_e opcode, input logic [6:0] mode,
+  function automatic pass_t pass_of(input isa_pkg::opcode_e opcode,
+                                    /* verilator lint_off UNUSEDSIGNAL */
+                                    input logic [6:0] mode,
+                                    /* verilator lint_on UNUSEDSIGNAL */
                                     input logic [PassWidth-1:0] index);
     pass_t p;
     unique case (opcode)
