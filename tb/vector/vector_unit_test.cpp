@@ -574,6 +574,33 @@ TYPED_TEST(VectorUnit, BackToBack) {
   }
 }
 
+// Any instruction begins while columns of K are written, and writes nothing before they are.
+TYPED_TEST(VectorUnit, OverlapsTheWritingOfKeys) {
+  VectorBench<TypeParam> bench(1500);
+  int overlapped = 0;
+  for (const isa::Opcode opcode : kOpcodes) {
+    for (int round = 0; round < TypeParam::kRounds / 8 + 1 && !this->HasFailure(); ++round) {
+      bench.stall(round % 2 == 0 ? 0.0 : 0.4);
+      UnitCmd key;
+      do key = bench.random_command(isa::Opcode::kQuant);
+      while ((key.mode >> 2 & 3) != 2);
+      const UnitCmd next = bench.random_command(opcode);
+      bench.sync();
+      const uint64_t before = bench.done();
+      bench.issue(key);
+      bench.issue(next);
+      if (bench.done() == before) ++overlapped;
+      bench.wait_done(before + 1);
+      bench.reference.execute(key, bench.expected);
+      EXPECT_TRUE(bench.same()) << bench.describe(key);
+      bench.wait_done(before + 2);
+      bench.reference.execute(next, bench.expected);
+      EXPECT_TRUE(bench.same()) << bench.describe(key) << "\n" << bench.describe(next);
+    }
+  }
+  EXPECT_GT(overlapped, 0);
+}
+
 // Reset in the middle leaves nothing behind.
 TYPED_TEST(VectorUnit, ResetInMidOperation) {
   VectorBench<TypeParam> bench(2000);
