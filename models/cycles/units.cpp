@@ -103,20 +103,33 @@ Span PimUnit::run(const isa::UnitCommand& c, uint64_t presented) {
 }
 
 uint64_t Steps::free_at(uint64_t at, uint64_t group) const {
-  if (at >= end() || (at >= stop && at < stop + stopped)) return at;
-  const bool before = at < stop;
-  const uint64_t stood = before ? 0 : stopped;
   const uint64_t tile = group % fold_tiles;
-  const uint64_t begin = from + (tile << lg_heads);  // did the stages never stand still
-  uint64_t step = at - stood;
-  if (step < begin) return at;
-  for (uint64_t fold = (step - begin) / fold_steps; fold < folds; ++fold) {
+  const uint64_t half = group / fold_tiles;
+  const uint64_t before_stop = stop - from;
+  for (;;) {
+    if (at < from) return at;
+    // The stage of the first head; of a pair's second one, a cycle later, in the folds of the other half.
+    uint64_t begin = from + (tile << lg_heads);
+    if (at < begin) return at;
+    const auto step_of = [&](uint64_t first) {
+      const uint64_t t = at - first;
+      return t < before_stop ? t : std::max(before_stop, t - std::min(t, stopped));
+    };
+    if (pair && step_of(begin) / fold_steps % 2 != half) {
+      ++begin;
+      if (at < begin) return at;
+    }
+    const uint64_t t = at - begin;
+    if (t >= before_stop && t < before_stop + stopped) return at;  // this stage has no step
+    const uint64_t step = t < before_stop ? t : t - stopped;
+    const uint64_t fold = step / fold_steps;
     const bool reads =
-        (pair || fold % (uint64_t{1} << lg_heads) == group / fold_tiles) && (fold + 1 < folds || tile < tail);
-    if (!reads) break;
-    step = begin + (fold + 1) * fold_steps;
+        (pair || fold % (uint64_t{1} << lg_heads) == half) && (fold + 1 < folds || tile < tail);
+    if (fold >= folds || !reads) return at;
+    if (pair && step % fold_steps == fold_steps - 1) return at;  // the empty cycle between folds
+    const uint64_t next = (fold + 1) * fold_steps - (pair ? 1 : 0);
+    at = stopped != 0 && step < before_stop && next > before_stop ? begin + before_stop : at + next - step;
   }
-  return before && stopped != 0 ? std::min(step, stop) : step + stood;
 }
 
 void ArrayUnit::note_steps(const Steps& steps) {

@@ -35,8 +35,8 @@ struct Steps {
   uint64_t tail = 1;  // tiles of the last fold
   uint64_t lg_heads = 0;
   bool pair = false;     // both halves of the groups are read in each fold
-  uint64_t stop = 0;     // all stages stand still from this cycle,
-  uint64_t stopped = 0;  // for so many
+  uint64_t stop = 0;     // the step of this cycle at stage 0 waits,
+  uint64_t stopped = 0;  // so many cycles; later stages likewise, each in its turn
 
   uint64_t end() const { return from + folds * fold_steps + (fold_tiles << lg_heads) + stopped; }
   // The first cycle, not before `at`, in which this sweep does not read the bank group.
