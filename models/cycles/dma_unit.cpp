@@ -73,6 +73,10 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
       port->free += cycles;
       // The overtaken one is done first all the same, and those behind it a cycle each.
       done_ = std::max(done_, port->free + (count_ - port->instruction - 1));
+      for (size_t i = port->instruction; i < count_; ++i) {
+        uint64_t& retired = retired_[i % retired_.size()];
+        retired = std::max(retired, port->free + (i - port->instruction));
+      }
     } else {
       last = std::max(first, port->free) + cycles - 1;
       *port = {last + 1, &ch, count_};
