@@ -31,6 +31,7 @@ inline constexpr int kScrBanks = 4;
 // kv heads that are quantised and joined at a time: as the vector unit keeps up with the array.
 inline constexpr int kHeadsPerBatch = 2;
 inline constexpr int kPairsPerBatch = 2;
+inline constexpr int kPairSlots = 4;  // least slots of the ring, else heads are worked on one by one
 // Words of a projection, from which on its halves are worth two instructions.
 inline constexpr int kWordsApart = 32;
 inline constexpr int kMaxScaleBuffers = 8;

@@ -106,9 +106,10 @@ void Compiler::derive() {
   l_->slot_rows = std::max({smallest, std::min(need, l_->ring_rows / 2), l_->ring_rows / 8});
   l_->slot_tiles = l_->slot_rows / l_->tile_rows * groups_;
   l_->segmented = (l_->context - 1) / cols_ > l_->slot_tiles;
-  // With a query head each, two kv heads in a fold fill the array where a context has few tiles.
+  // With a query head each, two kv heads in a fold fill the array where a context has few tiles. K and V of
+  // the next pair need places beside those that the array reads, or memory waits.
   l_->kv_pairs = !north_ && !l_->segmented && query_group_ == 1 && c_.kv_heads > 1 &&
-                 l_->ring_rows / (2 * l_->slot_rows) > 1;
+                 l_->ring_rows / (2 * l_->slot_rows) >= kPairSlots;
   unit_heads_ = l_->kv_pairs ? 2 : 1;
   units_ = ceil_div(c_.kv_heads, unit_heads_);
   unit_rows_ = unit_heads_ * l_->slot_rows;

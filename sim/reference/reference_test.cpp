@@ -355,13 +355,13 @@ TEST(Machine, GreedyLoop) {
 // short ring, with many or few buffers for scales.
 TEST(Hazards, WaitsAreNeeded) {
   ModelConfig c = tiny_gpt2(Normalizer::kSoftmax);
-  c.heads = c.kv_heads = 4;
+  c.heads = c.kv_heads = 6;
   const ModelWeights weights = make_random_model(c, 5);
   std::map<std::string, bool> caught;  // by text: the programs differ a little
   struct Memory {
     int kv_rows, kvs_words;
   };
-  for (const auto& [kv_rows, kvs_words] : {Memory{512, 128}, Memory{128, 128}, Memory{512, 64}}) {
+  for (const auto& [kv_rows, kvs_words] : {Memory{512, 128}, Memory{128, 128}, Memory{512, 256}}) {
     HardwareParameters h = hardware_preset("unit");
     h.kv_rows = kv_rows;
     h.kvs_words = kvs_words;
