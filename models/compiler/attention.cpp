@@ -111,7 +111,7 @@ void Compiler::build_attention_init(int tokens) {
             .a0 = a(0, static_cast<int64_t>(l_->kv_home_row) + (2 * h + v) * l_->tile_rows),
             .a1 = mem(m_open_tiles_ + static_cast<uint64_t>(2 * h + v) * tile_bytes),
             .s0 = sc(0, l_->tile_rows),
-            .s1 = sc(0, group)});
+            .s1 = sc(0, group + rotation(h))});
     }
     linear(Opcode::kLoadl, kModeSpaceKvs, 2, a(0, static_cast<int64_t>(l_->kv_home_scale) + 2 * h),
            mem(m_open_scales_ + static_cast<uint64_t>(h * 2 * h_.scr_bytes())));
@@ -128,6 +128,7 @@ void Compiler::build_attention() {
   li(r("scl"), scl_const_);
   token_registers();
   post("q", batches_);
+  post("v", batches_);
   attention_ahead();
   attention_items(false);
   p.comment("all semaphores back to zero");

@@ -89,7 +89,8 @@ struct CompiledLayout {
   int slot_tiles = 0;      // KV tiles in a slot
   bool segmented = false;  // a head's K or V may need more than one slot
   int scale_buffers = 0;
-  int head_pieces = 0;  // pieces of the LM head
+  bool kv_pairs = false;  // kv heads in pairs: tiles of the odd ones half of the groups further
+  int head_pieces = 0;    // pieces of the LM head
   int head_piece_tiles = 0;
   int crossbars = 0;
   int crossbars_per_layer = 0;

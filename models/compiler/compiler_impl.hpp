@@ -26,16 +26,22 @@ inline constexpr int kImmediateCount = 2047;
 inline constexpr int kAddressOffsetBits = 11;
 inline constexpr int kScalarOffsetBits = 7;
 inline constexpr int kMaxMulticast = 8;
-inline constexpr int kScrBanks = 4;       // rtl/top/pimllm_top.sv, ScrBanks
-inline constexpr int kHeadsPerBatch = 2;  // kv heads that are quantised and joined at a time
+inline constexpr int kActBanks = 2;  // rtl/common/pimllm_pkg.sv
+inline constexpr int kScrBanks = 4;  // rtl/top/pimllm_top.sv, ScrBanks
+// kv heads that are quantised and joined at a time: as the vector unit keeps up with the array.
+inline constexpr int kHeadsPerBatch = 2;
+inline constexpr int kPairsPerBatch = 2;
+inline constexpr int kPairSlots = 4;  // least slots of the ring, else heads are worked on one by one
 // Words of a projection, from which on its halves are worth two instructions.
 inline constexpr int kWordsApart = 32;
+inline constexpr int kMaxScaleBuffers = 8;
 inline constexpr int kPieceTokens = 1024;  // of the LM head, bounds its buffers
 inline constexpr int kRecordWords = 8;
 inline constexpr int kRecordFactor = 5;
 inline constexpr int kNormWords = 3;
 inline constexpr uint8_t kModeNorth = 1;
 inline constexpr uint8_t kModeOpen = 4;
+inline constexpr uint8_t kModeRotated = 8;  // north feed
 inline constexpr uint8_t kModeAccumulate = 2;
 inline constexpr uint8_t kModeThreePlanes = 0x20;  // PV
 inline constexpr uint8_t kModeJoinThree = 1;
@@ -43,6 +49,12 @@ inline constexpr uint8_t kModeSpaceScr = 1;
 inline constexpr uint8_t kModeSpaceKvs = 2;
 inline constexpr uint8_t kModeSpaceScl = 3;
 inline constexpr uint8_t kQuantOneGroup = 7 << 4;
+inline constexpr uint8_t kQuantKnown = 3;
+inline constexpr uint8_t kNormKnown = 4;
+// Maximum and sum of what is written are kept, beginning anew with `kBegin`: JOIN, RESADD, EMBED; ACTFN.
+inline constexpr uint8_t kKeep = 2, kBegin = 4;
+inline constexpr uint8_t kActKeep = 0x10, kActBegin = 0x20;
+inline constexpr int64_t kQuantPairs = 1 << 16;  // of s2
 inline constexpr int kTemps = 5;
 inline constexpr int kTokenScalars = 5;
 inline constexpr int kPrefillTokensLimit = 8;  // what TOKEN_IN and ARG1..3 hold
@@ -152,6 +164,9 @@ class Compiler {
   Heads batch(int index) const;
   Heads all_heads() const { return {0, c_.kv_heads}; }
   bool ends_batch(int head) const;
+  // The array works on a kv head, or on two at a time, whose tiles then lie in opposite halves of the groups.
+  Heads unit(int index) const;
+  int rotation(int head) const { return l_->kv_pairs && head % 2 == 1 ? groups_ / 2 : 0; }
   // SCL word of V's matrix scale of a batch, and of a kv head's eref, in the states of the layer.
   int batch_state(int index) const { return index * (batch_ + 1); }
   int head_state(int head) const { return batch_state(head / batch_) + 1 + head % batch_; }
@@ -171,8 +186,8 @@ class Compiler {
   void add_ffn(const TokenPlaces& t);
   void layer_next();
   void ring_advance(uint8_t reg);
-  // The whole head's tiles into the next slot.
-  void load_kv_tiles(int head, bool is_v);
+  // The whole heads' tiles into the next slot.
+  void load_kv_tiles(Heads heads, bool is_v);
   void post(std::string_view semaphore, int times);
   void drain(std::string_view semaphore, int times);
   // A field of a head record of a token, and a scalar of the layer.
@@ -237,7 +252,15 @@ class Compiler {
   int planes() const { return consmax() ? 2 : 3; }
   int head_planes() const { return 2 * planes() * chunks_; }
   int norm_words(int words) const { return layer_norm() ? 2 * words : words; }
-  uint8_t norm_mode() const { return layer_norm() ? 1 : 0; }
+  // What an instruction of a vector in several parts keeps for the one that needs its maximum or sum. Prefill
+  // has several tokens' vectors in work, and keeps nothing.
+  uint8_t keep(bool first) const {
+    return tokens_ != 1 ? uint8_t{0} : static_cast<uint8_t>(kKeep | (first ? kBegin : 0));
+  }
+  // The last vector written is the norm's.
+  uint8_t norm_mode(bool kept = true) const {
+    return static_cast<uint8_t>((layer_norm() ? 1 : 0) | (kept && tokens_ == 1 ? kNormKnown : 0));
+  }
   uint8_t head_mode() const { return static_cast<uint8_t>(log2_exact(head_chunks_) << 4); }
   uint8_t pv_mode() const { return consmax() ? 0 : kModeThreePlanes; }
   uint8_t join_mode() const { return static_cast<uint8_t>(head_mode() | (consmax() ? 0 : kModeJoinThree)); }
@@ -254,7 +277,9 @@ class Compiler {
   int lanes_ = 0, cols_ = 0, groups_ = 0, banks_ = 0;
   int head_dim_ = 0, chunks_ = 0, head_chunks_ = 0;
   int query_group_ = 0, batch_heads_ = 0;
-  int batch_ = 0, batches_ = 0;                                   // kv heads quantised and joined at a time
+  int unit_heads_ = 1, units_ = 0;  // kv heads that the array works on at a time
+  int unit_rows_ = 0;               // of the ring, for the K or V of a unit
+  int batch_ = 0, batches_ = 0;     // kv heads quantised and joined at a time
   int d_words_ = 0, f_words_ = 0, att_words_ = 0, kv_words_ = 0;  // int32 vectors in ACT
   int d8_words_ = 0, f8_words_ = 0, att8_words_ = 0;              // int8 vectors in ACT
   int ffn_words_ = 0;                                             // gate and up
@@ -268,8 +293,8 @@ class Compiler {
   // Scratchpad of the program in work.
   int tokens_ = 1;
   int act_const_ = 0, act_const_words_ = 0, act_out_norm_ = 0, act_row_scales_ = 0, act_logits_ = 0;
-  int act_token_ = 0, act_token_words_ = 0;
-  std::array<int, 2> scr_scores_{}, scr_num_{};  // of the kv heads in turn
+  int act_token_ = 0, act_token_words_ = 0, act_rows_ = 0;
+  std::array<int, 2> scr_scores_{}, scr_num_{};  // of the units in turn
   int scr_q_ = 0, scr_q_words_ = 0, scr_planes_ = 0, scr_head_q_ = 0, scr_head_acc_ = 0;
   int kvs_buffer_ = 0;
   int scl_token_ = 0, scl_records_ = 0, scl_pers_ = 0, scl_const_ = 0, scl_const_words_ = 0, scl_scalars_ = 0;

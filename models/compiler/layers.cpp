@@ -27,7 +27,7 @@ void Compiler::drain(std::string_view semaphore, int times) {
 }
 
 void Compiler::ring_advance(uint8_t reg) {
-  p_->addi(reg, reg, l_->slot_rows);
+  p_->addi(reg, reg, unit_rows_);
   p_->andi(reg, reg, l_->ring_rows - 1);
 }
 
@@ -84,6 +84,7 @@ void Compiler::layer_registers() {
   li(r("kv_mem"), static_cast<int64_t>(l_->kv_address));
   li(r("home_row"), static_cast<int64_t>(l_->kv_home_row));
   li(r("home_kvs"), static_cast<int64_t>(l_->kv_home_scale));
+  if (l_->kv_pairs) li(r("pair_kvs"), static_cast<int64_t>(l_->kv_home_scale) + kQuantPairs);
   li(r("states"), scl_pers_);
   li(r("xbar"), 0);
   li(r("layers_left"), c_.layers - 1);
@@ -97,6 +98,7 @@ void Compiler::layer_next() {
   advance("kv_mem", static_cast<int64_t>(l_->kv_head_bytes) * c_.kv_heads);
   advance("home_row", int64_t{c_.kv_heads} * 2 * l_->tile_rows);
   advance("home_kvs", 2 * c_.kv_heads);
+  if (l_->kv_pairs) advance("pair_kvs", 2 * c_.kv_heads);
   advance("states", state_words());
   advance("xbar", l_->crossbars_per_layer);
   uint8_t t = temp();
@@ -131,7 +133,7 @@ void Compiler::load_token(const TokenPlaces& t, uint8_t token, uint8_t sig) {
 void Compiler::embed(const TokenPlaces& t, uint8_t wait) {
   const size_t pc = emit({.opcode = Opcode::kEmbed,
                           .wait0 = wait,
-                          .mode = static_cast<uint8_t>(c_.rope ? 0 : 1),
+                          .mode = static_cast<uint8_t>((c_.rope ? 0 : 1) | keep(true)),
                           .count = static_cast<uint16_t>(d_words_),
                           .a0 = a(0, t.e8),
                           .a1 = c_.rope ? Operand{} : a(0, t.row),
@@ -214,6 +216,11 @@ Heads Compiler::batch(int index) const {
 
 bool Compiler::ends_batch(int head) const { return (head + 1) % batch_ == 0 || head + 1 == c_.kv_heads; }
 
+Heads Compiler::unit(int index) const {
+  const int first = index * unit_heads_;
+  return {first, std::min(unit_heads_, c_.kv_heads - first)};
+}
+
 void Compiler::quantise_k(const TokenPlaces& t, Heads heads, uint8_t wait) {
   const bool bias = k_bk_ >= 0;
   const int words = heads.first * head_chunks_;
@@ -231,7 +238,7 @@ void Compiler::quantise_k(const TokenPlaces& t, Heads heads, uint8_t wait) {
                           .a2 = a(r("home_row"), 2 * heads.first * l_->tile_rows),
                           .s0 = sc(0, t.s_n8),
                           .s1 = scalar(kScalarK),
-                          .s2 = sc(r("home_kvs"), 2 * heads.first)});
+                          .s2 = sc(r(l_->kv_pairs ? "pair_kvs" : "home_kvs"), 2 * heads.first)});
   if (heads.first + heads.count < c_.kv_heads) return;
   TensorTap& k = tap("k", pc, Space::kKv, l_->kv_home_row, ElementType::kInt8);
   k.kind = TensorTap::Kind::kOpenK;
@@ -259,7 +266,7 @@ void Compiler::quantise_v(const TokenPlaces& t, int batch_index, uint8_t wait, u
                           .a2 = a(r("home_row"), 2 * heads.first * l_->tile_rows),
                           .s0 = sc(0, t.s_n8),
                           .s1 = sc(r("states"), batch_state(batch_index)),
-                          .s2 = sc(r("home_kvs"), 2 * heads.first)});
+                          .s2 = sc(r(l_->kv_pairs ? "pair_kvs" : "home_kvs"), 2 * heads.first)});
   if (batch_index + 1 < batches_) return;
   TensorTap& v =
       tap("v", pc, Space::kKv, l_->kv_home_row + static_cast<uint64_t>(l_->tile_rows), ElementType::kInt8);
@@ -306,17 +313,21 @@ void Compiler::quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t 
   }
 }
 
-void Compiler::load_kv_tiles(int head, bool is_v) {
-  p_->comment(fmt::format("{} tiles of kv head {}", is_v ? "V" : "K", head));
-  emit({.opcode = Opcode::kLoadt,
-        .wait0 = s("ring_free"),
-        .sig0 = s("ring_full"),
-        .mode = isa::kModeCountRegister,
-        .count = r("tiles"),
-        .a0 = {r("dma_slot"), 0},
-        .a1 = mem(r("kv_mem"), static_cast<int64_t>(l_->kv_head_bytes) * head +
-                                   (is_v ? static_cast<int64_t>(l_->kv_v_offset) : 0)),
-        .s0 = sc(0, l_->tile_rows)});
+void Compiler::load_kv_tiles(Heads heads, bool is_v) {
+  for (int i = 0; i < heads.count; ++i) {
+    const int head = heads.first + i;
+    p_->comment(fmt::format("{} tiles of kv head {}", is_v ? "V" : "K", head));
+    emit({.opcode = Opcode::kLoadt,
+          .wait0 = i == 0 ? s("ring_free") : uint8_t{0},
+          .sig0 = i + 1 == heads.count ? s("ring_full") : uint8_t{0},
+          .mode = isa::kModeCountRegister,
+          .count = r("tiles"),
+          .a0 = a(r("dma_slot"), i * l_->slot_rows),
+          .a1 = mem(r("kv_mem"), static_cast<int64_t>(l_->kv_head_bytes) * head +
+                                     (is_v ? static_cast<int64_t>(l_->kv_v_offset) : 0)),
+          .s0 = sc(0, l_->tile_rows),
+          .s1 = sc(0, rotation(head))});
+  }
   ring_advance(r("dma_slot"));
 }
 
@@ -363,7 +374,7 @@ void Compiler::kv_store() {
             .a0 = a(r("home_row"), (2 * h + (is_v ? 1 : 0)) * l_->tile_rows),
             .a1 = mem(tile, base + (is_v ? static_cast<int64_t>(l_->kv_v_offset) : 0)),
             .s0 = sc(0, l_->tile_rows),
-            .s1 = {r("tiles"), 0}});
+            .s1 = sc(r("tiles"), rotation(h))});
     }
     linear(Opcode::kStorel, kModeSpaceKvs, 2, a(r("home_kvs"), 2 * h),
            mem(scales, base + static_cast<int64_t>(l_->kv_scale_offset)));
@@ -375,7 +386,7 @@ void Compiler::join(const TokenPlaces& t, int index, Heads heads, uint8_t wait) 
   const int query = heads.first * query_group_;
   const size_t pc = emit({.opcode = Opcode::kJoin,
                           .wait0 = wait,
-                          .mode = join_mode(),
+                          .mode = static_cast<uint8_t>(join_mode() | keep(heads.first == 0)),
                           .count = static_cast<uint16_t>(heads.count * query_group_ * head_chunks_),
                           .a0 = a(0, t.planes + query * head_planes()),
                           .a2 = a(0, t.att + query * head_chunks_),
@@ -400,7 +411,7 @@ void Compiler::project_attention(const TokenPlaces& t) {
   } else {
     pc = emit({.opcode = Opcode::kQuant,
                .sig0 = s("to_pim"),
-               .mode = kQuantOneGroup,
+               .mode = static_cast<uint8_t>(kQuantOneGroup | (tokens_ == 1 ? kQuantKnown : 0)),
                .count = static_cast<uint16_t>(att_words_),
                .a0 = a(0, t.att),
                .a2 = a(0, t.a8),
@@ -420,7 +431,7 @@ size_t Compiler::add_residual(const TokenPlaces& t, int y, int scale, int weight
   for (const Words& part : halves(d_words_)) {
     pc = emit({.opcode = Opcode::kResadd,
                .wait0 = s("from_pim"),
-               .mode = static_cast<uint8_t>(bias ? 1 : 0),
+               .mode = static_cast<uint8_t>((bias ? 1 : 0) | keep(part.first == 0)),
                .count = static_cast<uint16_t>(part.count),
                .a0 = a(0, y + part.first),
                .a1 = bias ? a(r("act"), k_bias + part.first) : Operand{},
@@ -460,11 +471,13 @@ void Compiler::activate_and_project(const TokenPlaces& t) {
                                              : c_.activation == Activation::kRelu2 ? 1
                                              : c_.activation == Activation::kSilu  ? 2
                                                                                    : 3);
+  const bool kept = !c_.gated && tokens_ == 1;
   size_t pc = 0;
   for (const Words& part : ffn_parts()) {
     pc = emit({.opcode = Opcode::kActfn,
                .wait0 = s("from_pim"),
-               .mode = static_cast<uint8_t>(function | (c_.gated ? 4 : 0) | (bias ? 8 : 0)),
+               .mode = static_cast<uint8_t>(function | (c_.gated ? 4 : 0) | (bias ? 8 : 0) |
+                                            (kept ? kActKeep | (part.first == 0 ? kActBegin : 0) : 0)),
                .count = static_cast<uint16_t>(c_.gated ? f_words_ : part.count),
                .a0 = a(0, t.ffn + part.first),
                .a1 = c_.gated ? a(0, t.ffn + f_words_)
@@ -479,7 +492,7 @@ void Compiler::activate_and_project(const TokenPlaces& t) {
   if (c_.sub_norms) {
     pc = emit({.opcode = Opcode::kNorm,
                .sig0 = s("to_pim"),
-               .mode = norm_mode(),
+               .mode = norm_mode(kept),
                .count = static_cast<uint16_t>(f_words_),
                .a0 = a(0, t.h),
                .a1 = a(r("act"), k_ffn_sub_),
@@ -490,7 +503,7 @@ void Compiler::activate_and_project(const TokenPlaces& t) {
   } else {
     pc = emit({.opcode = Opcode::kQuant,
                .sig0 = s("to_pim"),
-               .mode = kQuantOneGroup,
+               .mode = static_cast<uint8_t>(kQuantOneGroup | (kept ? kQuantKnown : 0)),
                .count = static_cast<uint16_t>(f_words_),
                .a0 = a(0, t.h),
                .a2 = a(0, t.h8),

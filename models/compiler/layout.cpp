@@ -51,8 +51,6 @@ void Compiler::derive() {
   chunks_ = head_dim_ / cols_;
   head_chunks_ = head_dim_ / lanes_;
   query_group_ = c_.heads / c_.kv_heads;
-  batch_ = std::min(c_.kv_heads, kHeadsPerBatch);
-  batches_ = ceil_div(c_.kv_heads, batch_);
   batch_heads_ = 1;
   while (!north_ && query_group_ % (2 * batch_heads_) == 0 &&
          2 * batch_heads_ <= std::min(groups_, kMaxMulticast)) {
@@ -106,10 +104,27 @@ void Compiler::derive() {
          home_rows + 2 * smallest, h_.kv_rows);
   }
   l_->slot_rows = std::max({smallest, std::min(need, l_->ring_rows / 2), l_->ring_rows / 8});
-  ring_slots_ = l_->ring_rows / l_->slot_rows;
   l_->slot_tiles = l_->slot_rows / l_->tile_rows * groups_;
   l_->segmented = (l_->context - 1) / cols_ > l_->slot_tiles;
-  lead_ = l_->segmented ? 0 : std::min({ring_slots_, 2 * c_.kv_heads, std::max(1, h_.queue_depth / 2)});
+  // With a query head each, two kv heads in a fold fill the array where a context has few tiles. K and V of
+  // the next pair need places beside those that the array reads, or memory waits.
+  l_->kv_pairs = !north_ && !l_->segmented && query_group_ == 1 && c_.kv_heads > 1 &&
+                 l_->ring_rows / (2 * l_->slot_rows) >= kPairSlots;
+  unit_heads_ = l_->kv_pairs ? 2 : 1;
+  units_ = ceil_div(c_.kv_heads, unit_heads_);
+  unit_rows_ = unit_heads_ * l_->slot_rows;
+  ring_slots_ = l_->ring_rows / unit_rows_;
+  batch_ = std::min(c_.kv_heads, l_->kv_pairs ? 2 * kPairsPerBatch : kHeadsPerBatch);
+  batches_ = ceil_div(c_.kv_heads, batch_);
+  kvs_buffer_ = pow2_ceil(2 * l_->max_tiles);
+  l_->scale_buffers = kMaxScaleBuffers;
+  while (l_->scale_buffers > 1 &&
+         l_->scale_buffers * kvs_buffer_ + c_.layers * c_.kv_heads * 2 > h_.kvs_words)
+    l_->scale_buffers /= 2;
+  // K of unit n, item 2n - 1, comes behind its scales.
+  lead_ = l_->segmented ? 0
+                        : std::min({ring_slots_, 2 * units_, std::max(1, h_.queue_depth / 2),
+                                    std::max(1, 2 * (l_->scale_buffers / unit_heads_) - 1)});
   l_->kv_home_row = static_cast<uint64_t>(h_.kv_rows - home_rows);
   l_->kv_rows = l_->ring_rows + home_rows;
 
@@ -192,14 +207,20 @@ void Compiler::allocate_scratchpad(int tokens) {
   const bool step = tokens == 1;
   const int context = l_->context;
 
+  // Vectors in one bank, constants in the other: the vector unit reads both in a cycle.
   SpaceAllocator act("ACT", h_.act_words);
+  act_token_words_ = 2 * d8_words_ + 3 * d_words_ + 2 * att_words_ + 2 * kv_words_ + att8_words_ +
+                     ffn_words_ + f_words_ + f8_words_;
+  act_token_ = act.take(tokens * act_token_words_);
+  act_logits_ = act.take(step ? 2 * piece_words_ : 0);
+  const int constants =
+      2 * act_const_words_ + norm_words(d_words_) + tokens * row_words_ + (step ? 2 * piece_words_ : 0);
+  const int act_bank = h_.act_words / kActBanks;
+  if (std::max(act.used(), constants) <= act_bank) act.move_to(act_bank);
   act_const_ = act.take(2 * act_const_words_);
   act_out_norm_ = act.take(norm_words(d_words_));
-  act_token_words_ = 2 * d8_words_ + row_words_ + 3 * d_words_ + 2 * att_words_ + 2 * kv_words_ +
-                     att8_words_ + ffn_words_ + f_words_ + f8_words_;
-  act_token_ = act.take(tokens * act_token_words_);
+  act_rows_ = act.take(tokens * row_words_);
   act_row_scales_ = act.take(step ? 2 * piece_words_ : 0);
-  act_logits_ = act.take(step ? 2 * piece_words_ : 0);
   // Programming data of two crossbars, before anything else lives.
   const int xbar_words = h_.xbar_bytes() / h_.act_bytes();
   if (2 * xbar_words > h_.act_words) {
@@ -207,11 +228,12 @@ void Compiler::allocate_scratchpad(int tokens) {
   }
   act.check(c_, context);
 
-  // The step program has scores and numerators of two kv heads, in turn; prefill has those of all heads.
-  const int score_heads = step ? 2 * query_group_ : tokens * c_.heads;
+  // The step program has scores and numerators of two units, in turn; prefill has those of all heads.
+  const int unit_queries = unit_heads_ * query_group_;
+  const int score_heads = step ? 2 * unit_queries : tokens * c_.heads;
   SpaceAllocator scr("SCR", h_.scr_words);
   scr_q_words_ = ceil_div(c_.heads * head_dim_, h_.scr_bytes());
-  const int score_words = query_group_ * l_->max_tiles;  // of a kv head
+  const int score_words = unit_queries * l_->max_tiles;  // of a unit
   const int num_words = ceil_div(score_words * tile_numerators(), 2);
   const int plane_words = tokens * c_.heads * planes() * chunks_;
   const int bank = h_.scr_words / kScrBanks;
@@ -246,9 +268,7 @@ void Compiler::allocate_scratchpad(int tokens) {
 
   // Open tiles' scales stay from program to program, so they lie above the buffers of all.
   SpaceAllocator kvs("KVS", h_.kvs_words);
-  kvs_buffer_ = pow2_ceil(2 * l_->max_tiles);
   const int home = c_.layers * c_.kv_heads * 2;
-  l_->scale_buffers = 2 * kvs_buffer_ + home <= h_.kvs_words ? 2 : 1;
   const int prefill_buffers = o_.prefill_tokens == 0 ? 0 : c_.kv_heads;
   kvs.take(std::max(l_->scale_buffers, prefill_buffers) * kvs_buffer_);
   l_->kv_home_scale = static_cast<uint64_t>(kvs.take(home));
@@ -285,7 +305,7 @@ TokenPlaces Compiler::token(int index) const {
   t.x = take(d_words_);
   t.n8 = take(d8_words_);
   t.e8 = take(d8_words_);
-  t.row = take(row_words_);
+  t.row = act_rows_ + index * row_words_;
   t.qkv = take(att_words_ + 2 * kv_words_);
   t.att = take(att_words_);
   t.a8 = take(att8_words_);

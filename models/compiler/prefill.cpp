@@ -40,7 +40,7 @@ void Compiler::prefill_attention() {
   const uint8_t pos = r("pos");
   const int items = 2 * c_.kv_heads;  // K of all kv heads, then V of all
   const auto load = [&](int item) {
-    if (item < items) load_kv_tiles(item % c_.kv_heads, item >= c_.kv_heads);
+    if (item < items) load_kv_tiles({item % c_.kv_heads, 1}, item >= c_.kv_heads);
   };
   const int lead = std::min({ring_slots_, items, std::max(1, h_.queue_depth / 2)});
   for (int i = 0; i < lead; ++i) load(i);
@@ -89,6 +89,7 @@ void Compiler::prefill_attention() {
                      .a1 = {r("arr_slot"), 0},
                      .s1 = sc(r("home_row"), 2 * head * l_->tile_rows + (is_v ? l_->tile_rows : 0)),
                      .s2 = {r(is_v ? "pv_strides" : "qk_strides"), 0}};
+      if (rotation(head) != 0) in.mode |= kModeRotated;
       if (is_v) {
         in.a0 = a(0, numerators(query, 0));
         in.mode |= pv_mode();

@@ -7,14 +7,14 @@ namespace pimllm::compiler {
 namespace {
 
 struct KvItem {
-  int head;
+  int unit;
   bool is_v;
 };
 
-// Items of a layer in the order of their slots: K0, K1, V0, K2, V1, ..., V(n-1). Even heads first.
-KvItem kv_item(int item, int heads) {
+// Items of a layer in the order of their slots: K0, K1, V0, K2, V1, ..., V(n-1). Even units first.
+KvItem kv_item(int item, int units) {
   if (item == 0) return {0, false};
-  if (item == 2 * heads - 1) return {heads - 1, true};
+  if (item == 2 * units - 1) return {units - 1, true};
   return item % 2 == 1 ? KvItem{(item + 1) / 2, false} : KvItem{(item - 2) / 2, true};
 }
 
@@ -67,9 +67,11 @@ void Compiler::step_registers() {
   const auto strides = [](int d, int a) {
     return static_cast<int64_t>(d) << 32 | static_cast<int64_t>(a) << 16;
   };
-  if (batch_heads_ > 1) {
-    li(r("qk_strides"), strides(2 * l_->max_tiles, head_dim_ / (2 * cols_)));
-    li(r("pv_strides"), strides(head_planes(), tile_numerators() * l_->max_tiles));
+  if (batch_heads_ > 1 || l_->kv_pairs) {
+    // Rows from a kv head's tiles to those of the other one of a pair; query heads of one have the same.
+    const int64_t rows = l_->kv_pairs ? l_->slot_rows : 0;
+    li(r("qk_strides"), strides(2 * l_->max_tiles, head_dim_ / (2 * cols_)) + rows);
+    li(r("pv_strides"), strides(head_planes(), tile_numerators() * l_->max_tiles) + rows);
   } else if (north_) {
     li(r("qk_strides"), 1);  // one query row
     li(r("pv_strides"), 1);
@@ -100,12 +102,10 @@ void Compiler::token_registers() {
 }
 
 void Compiler::scale_load(int head) {
-  if (head >= c_.kv_heads) return;
   Program& p = *p_;
   const uint8_t slot = r("kvs_dma");
   Instruction in{.opcode = Opcode::kLoadl,
                  .wait0 = s("scales_free"),
-                 .sig0 = s("scales_full"),
                  .mode = kModeSpaceKvs | isa::kModeCountRegister,
                  .count = r("pairs"),
                  .a0 = {slot, 0},
@@ -118,15 +118,18 @@ void Compiler::scale_load(int head) {
   }
 }
 
-// QK or PV of a kv head's queries on the slot(s) of an item, and the softmax behind QK.
+// QK or PV of a unit's queries on the slot(s) of an item, and the softmax behind QK.
 void Compiler::kv_compute(int item) {
   Program& p = *p_;
-  const KvItem kv = kv_item(item, c_.kv_heads);
-  const int head = kv.head;  // Clang 14 does not capture structured bindings
+  const KvItem kv = kv_item(item, units_);  // Clang 14 does not capture structured bindings
+  const Heads heads = unit(kv.unit);
+  const int head = heads.first;
   const bool is_v = kv.is_v;
-  const auto set = static_cast<size_t>(head % 2);
-  const int batches = query_group_ / batch_heads_;
-  const auto batch_mode = static_cast<uint8_t>(log2_exact(batch_heads_) << 3 | (north_ ? kModeNorth : 0));
+  const auto set = static_cast<size_t>(kv.unit % 2);
+  const int queries = heads.count * query_group_;
+  const int together = heads.count == 2 ? 2 : batch_heads_;
+  const int batches = queries / together;
+  const auto batch_mode = static_cast<uint8_t>(log2_exact(together) << 3 | (north_ ? kModeNorth : 0));
   const int64_t open_row = 2 * head * l_->tile_rows + (is_v ? l_->tile_rows : 0);
 
   // All batches on one slot. `tokens`: register of the count, 0: a full slot. `dst`: register added to the
@@ -140,8 +143,8 @@ void Compiler::kv_compute(int item) {
   };
   const auto compute = [&](const Part& part) {
     for (int b = 0; b < batches; ++b) {
-      const int query = head * query_group_ + b * batch_heads_;  // first query head
-      const int in_set = b * batch_heads_;
+      const int query = head * query_group_ + b * together;  // first query head
+      const int in_set = b * together;
       Instruction in;
       in.opcode = is_v ? Opcode::kPv : Opcode::kQk;
       in.mode = batch_mode;
@@ -165,7 +168,7 @@ void Compiler::kv_compute(int item) {
       }
       in.a1 = {r("arr_slot"), 0};
       if (part.open) in.s1 = sc(r("home_row"), open_row);
-      if (batch_heads_ > 1 || north_) in.s2 = {r(is_v ? "pv_strides" : "qk_strides"), 0};
+      if (together > 1 || north_) in.s2 = {r(is_v ? "pv_strides" : "qk_strides"), 0};
       if (b == 0) in.wait0 = s("ring_full");
       if (is_v) {
         if (!part.first) {
@@ -180,7 +183,7 @@ void Compiler::kv_compute(int item) {
       if (is_v && !part.last) in.sig1 = s("partial");
       if (b == batches - 1 && part.last) {
         if (!is_v) in.sig1 = s("scores");
-        if (is_v && ends_batch(head)) in.sig1 = s("planes");
+        if (is_v && ends_batch(head + heads.count - 1)) in.sig1 = s("planes");
       }
       emit(in);
     }
@@ -242,39 +245,36 @@ void Compiler::kv_compute(int item) {
   }
   if (is_v) return;
 
-  for (int i = 0; i < query_group_; ++i) {
+  for (int i = 0; i < queries; ++i) {
     Instruction semaphores;
     if (i == 0) {
       semaphores.wait0 = s("scores");
-      semaphores.wait1 = s("scales_full");
+      if (head % batch_ == 0) semaphores.wait1 = s("v");
     }
-    if (i == query_group_ - 1) {
-      semaphores.sig0 = s("numerators");
-      semaphores.sig1 = s("scales_free");
-    }
+    if (i == queries - 1) semaphores.sig0 = s("numerators");
+    if ((i + 1) % query_group_ == 0) semaphores.sig1 = s("scales_free");
     softmax(semaphores, head * query_group_ + i, 0, scr_scores_[set] + i * 2 * l_->max_tiles,
             scr_num_[set] + i * tile_numerators() * l_->max_tiles, {r("kvs_smx"), 0});
-  }
-  if (l_->scale_buffers > 1) {
-    p.addi(r("kvs_smx"), r("kvs_smx"), kvs_buffer_);
-    p.andi(r("kvs_smx"), r("kvs_smx"), l_->scale_buffers * kvs_buffer_ - 1);
+    if ((i + 1) % query_group_ == 0 && l_->scale_buffers > 1) {
+      p.addi(r("kvs_smx"), r("kvs_smx"), kvs_buffer_);
+      p.andi(r("kvs_smx"), r("kvs_smx"), l_->scale_buffers * kvs_buffer_ - 1);
+    }
   }
 }
 
-// The tiles of an item, unless they come in segments.
+// The tiles of an item, unless they come in segments. The scales of K and V before K: done comes in order, so
+// that K's `ring_full` speaks for them, too.
 void Compiler::kv_load(int item) {
-  if (lead_ == 0 || item >= 2 * c_.kv_heads) return;
-  const auto [head, is_v] = kv_item(item, c_.kv_heads);
-  load_kv_tiles(head, is_v);
+  if (item >= 2 * units_) return;
+  const auto [index, is_v] = kv_item(item, units_);
+  const Heads heads = unit(index);
+  for (int i = 0; i < heads.count && !is_v; ++i) scale_load(heads.first + i);
+  if (lead_ != 0) load_kv_tiles(heads, is_v);
 }
 
 // The first loads, before anything needs them.
 void Compiler::attention_ahead() {
-  for (int i = 0; i < lead_; ++i) {
-    kv_load(i);
-    if (i == 0) scale_load(0);
-  }
-  for (int i = lead_ == 0 ? 0 : 1; i < l_->scale_buffers; ++i) scale_load(i);
+  for (int i = 0; i < lead_; ++i) kv_load(i);
 }
 
 void Compiler::quantise_batch(int index) {
@@ -284,20 +284,22 @@ void Compiler::quantise_batch(int index) {
   const uint8_t projected = index == 0 ? s("from_pim") : uint8_t{0};
   const uint8_t apart = qkv_apart() ? projected : uint8_t{0};
   quantise_k(t, heads, projected);
-  quantise_q(t, 0, heads, apart, 0, 0);
-  quantise_v(t, index, apart, s("q"), index + 1 == batches_ ? s("kv") : uint8_t{0});
+  quantise_q(t, 0, heads, apart, s("q"), 0);
+  quantise_v(t, index, apart, s("v"), index + 1 == batches_ ? s("kv") : uint8_t{0});
 }
 
 // QK, softmax and PV of all heads; the other loads behind each instruction that frees a slot or a buffer. The
 // vector unit is a batch of heads ahead with q, K and V.
 void Compiler::attention_items(bool whole) {
-  for (int item = 0; item < 2 * c_.kv_heads; ++item) {
-    const auto [head, is_v] = kv_item(item, c_.kv_heads);
-    if (whole && !is_v && head % batch_ == 0) quantise_batch(head / batch_ + 1);
+  for (int item = 0; item < 2 * units_; ++item) {
+    const auto [index, is_v] = kv_item(item, units_);
+    const Heads heads = unit(index);
+    const int last = heads.first + heads.count - 1;
+    if (whole && !is_v && heads.first % batch_ == 0) quantise_batch(heads.first / batch_ + 1);
+    if (lead_ == 0) kv_load(item);
     kv_compute(item);
-    kv_load(item + lead_);
-    if (!is_v) scale_load(head + l_->scale_buffers);
-    if (whole && is_v && ends_batch(head)) join(token(0), 0, batch(head / batch_), s("planes"));
+    if (lead_ != 0) kv_load(item + lead_);
+    if (whole && is_v && ends_batch(last)) join(token(0), 0, batch(last / batch_), s("planes"));
   }
 }
 

@@ -38,15 +38,20 @@ TEST(ThisMachine, PartsOfEveryCellAddUp) {
   }
 }
 
-// What docs/cost_models.md says: where the machine is and where it is not 10 times the published hybrid.
-TEST(ThisMachine, LongContextsAreTenTimesThePublishedHybrid) {
+// What docs/cost_models.md says: 10 times the published hybrid in every cell, with corrected dimensions in
+// all but one.
+TEST(ThisMachine, TenTimesThePublishedHybrid) {
   const MachineParameters parameters;
-  ThisMachine machine(parameters);
-  for (const auto& w : published()) {
-    for (const int64_t context : {int64_t{1024}, int64_t{2048}, int64_t{4096}}) {
-      const double ratio = tokens_per_s(machine.evaluate(w, context, as_published(), false)) /
-                           tokens_per_s(hybrid(parameters, w, context, as_published()));
-      EXPECT_GE(ratio, 10.0) << w.name << " " << context;
+  for (const bool correct : {false, true}) {
+    ThisMachine machine(parameters);
+    const Accounting accounting = correct ? corrected() : as_published();
+    for (const auto& w : published()) {
+      for (const int64_t context : published_contexts()) {
+        if (correct && w.name == "gpt2-124m" && context == 128) continue;
+        const double ratio = tokens_per_s(machine.evaluate(w, context, accounting, false)) /
+                             tokens_per_s(hybrid(parameters, w, context, accounting));
+        EXPECT_GE(ratio, 10.0) << w.name << " " << context << (correct ? ", corrected" : "");
+      }
     }
   }
 }

@@ -18,7 +18,7 @@ constexpr uint64_t kToAddress = 2;     // request registers, AR register
 constexpr uint64_t kRetire = 1;        // pending flag, done
 constexpr uint64_t kStoreAddress = 2;  // StAddress; StRead
 constexpr uint64_t kStoreWord = 2;     // StRead, StCapture
-constexpr uint64_t kStoreSend = 1;     // StSend
+constexpr uint64_t kStoreSend = 1;     // StSend, in which the next word is read
 
 }  // namespace
 
@@ -73,6 +73,10 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
       port->free += cycles;
       // The overtaken one is done first all the same, and those behind it a cycle each.
       done_ = std::max(done_, port->free + (count_ - port->instruction - 1));
+      for (size_t i = port->instruction; i < count_; ++i) {
+        uint64_t& retired = retired_[i % retired_.size()];
+        retired = std::max(retired, port->free + (i - port->instruction));
+      }
     } else {
       last = std::max(first, port->free) + cycles - 1;
       *port = {last + 1, &ch, count_};
@@ -93,9 +97,9 @@ uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64
                         uint64_t group, const StepHistory* array) {
   const auto latency = static_cast<uint64_t>(timing_.memory_latency);
   const auto beat = static_cast<uint64_t>(h_.channel_bytes);
-  // A channel reads a beat in three cycles: a fourth store finds no turn at the port.
-  uint64_t& third = store_reads_[stores_++ % store_reads_.size()];
-  uint64_t at = std::max(accepted, third < kStoreWord ? 0 : third - kStoreWord);
+  // A channel reads a beat in two cycles: a third store finds no turn at the port.
+  uint64_t& second = store_reads_[stores_++ % store_reads_.size()];
+  uint64_t at = std::max(accepted, second < kStoreWord ? 0 : second - kStoreWord);
   uint64_t left = beats;
   uint64_t words_left = words;
   // Sweeps come in the order of time: those that are over stay over, and those to come do not matter yet.
@@ -111,17 +115,17 @@ uint64_t DmaUnit::store(Channel& ch, uint64_t accepted, uint64_t address, uint64
     const uint64_t n = std::min({left, kMaxBurst, room});
     const uint64_t w = std::min(words_left, n * per_beat);
     if (array == nullptr) {
-      at += kStoreAddress + (words == 0 ? n : w) * kStoreWord + n * kStoreSend - 1;
+      at += kStoreAddress + (words == 0 ? n : w) * kStoreWord + kStoreSend - 1;
     } else {
       // Reads wait for the steps of the array, which read the group a stage a cycle later each.
       at += kStoreAddress;
       for (uint64_t b = 0; b < n; ++b) {
         wait_for_array();
-        at += kStoreWord + kStoreSend;
+        at += kStoreWord;
       }
-      --at;
+      at += kStoreSend - 1;
     }
-    third = at;
+    second = at;
     at += latency;
     left -= n;
     words_left -= w;

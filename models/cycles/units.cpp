@@ -103,20 +103,33 @@ Span PimUnit::run(const isa::UnitCommand& c, uint64_t presented) {
 }
 
 uint64_t Steps::free_at(uint64_t at, uint64_t group) const {
-  if (at >= end() || (at >= stop && at < stop + stopped)) return at;
-  const bool before = at < stop;
-  const uint64_t stood = before ? 0 : stopped;
   const uint64_t tile = group % fold_tiles;
-  const uint64_t begin = from + (tile << lg_heads);  // did the stages never stand still
-  uint64_t step = at - stood;
-  if (step < begin) return at;
-  for (uint64_t fold = (step - begin) / fold_steps; fold < folds; ++fold) {
+  const uint64_t half = group / fold_tiles;
+  const uint64_t before_stop = stop - from;
+  for (;;) {
+    if (at < from) return at;
+    // The stage of the first head; of a pair's second one, a cycle later, in the folds of the other half.
+    uint64_t begin = from + (tile << lg_heads);
+    if (at < begin) return at;
+    const auto step_of = [&](uint64_t first) {
+      const uint64_t t = at - first;
+      return t < before_stop ? t : std::max(before_stop, t - std::min(t, stopped));
+    };
+    if (pair && step_of(begin) / fold_steps % 2 != half) {
+      ++begin;
+      if (at < begin) return at;
+    }
+    const uint64_t t = at - begin;
+    if (t >= before_stop && t < before_stop + stopped) return at;  // this stage has no step
+    const uint64_t step = t < before_stop ? t : t - stopped;
+    const uint64_t fold = step / fold_steps;
     const bool reads =
-        fold % (uint64_t{1} << lg_heads) == group / fold_tiles && (fold + 1 < folds || tile < tail);
-    if (!reads) break;
-    step = begin + (fold + 1) * fold_steps;
+        (pair || fold % (uint64_t{1} << lg_heads) == half) && (fold + 1 < folds || tile < tail);
+    if (fold >= folds || !reads) return at;
+    if (pair && step % fold_steps == fold_steps - 1) return at;  // the empty cycle between folds
+    const uint64_t next = (fold + 1) * fold_steps - (pair ? 1 : 0);
+    at = stopped != 0 && step < before_stop && next > before_stop ? begin + before_stop : at + next - step;
   }
-  return before && stopped != 0 ? std::min(step, stop) : step + stood;
 }
 
 void ArrayUnit::note_steps(const Steps& steps) {
@@ -138,11 +151,14 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   const uint64_t heads = uint64_t{1} << lg_heads;
   const uint64_t rows = c.s2 & 0xFFFF;
   const uint64_t tiles = ceil_div(c.count, cols);
+  // Two kv heads: no step for a cycle where they change halves of the groups.
+  const bool pair = lg_heads == 1 && rows != 0;
+  const uint64_t bubble = pair ? 1 : 0;
 
   // Ring of four commands.
   const uint64_t taken =
       std::max(presented, count_ < popped_.size() ? 0 : popped_[count_ % popped_.size()] + 1);
-  const int feed = north ? 1 : static_cast<int>(lg_heads) << 1;
+  const int feed = north ? 1 : static_cast<int>(lg_heads) << 1 | (pair ? 8 : 0);
   uint64_t step = std::max(taken + kArrRing, step_free_);
   if (feed != feed_) step = std::max(step, chain_free_);
   feed_ = feed;
@@ -157,8 +173,8 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     // A clearing step, then folds without a gap; operand A of the first is two cycles behind.
     const uint64_t first = std::max(step + 1, taken + kArrLoad);
     // The sums of PV are read before those of the first fold come.
-    const uint64_t fold_steps = c.s0 / banks;
-    const uint64_t stop = first + fold_steps - 1;
+    const uint64_t fold_steps = c.s0 / banks + bubble;
+    const uint64_t stop = first + c.s0 / banks - 1;
     const uint64_t stopped = emit_free_ > stop ? emit_free_ - stop : 0;
     uint64_t end = stop + stopped + (folds - 1) * fold_steps;
     // Two slots of operand A: a half word comes when the one before the last is free in all stages. Only a
@@ -167,7 +183,7 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     if (short_dims != 0 && c.s0 > 4 * cols && short_dims / banks < groups + kArrReload) {
       end += (folds - 1) * (groups + kArrReload - short_dims / banks);
     }
-    note_steps({first, fold_steps, folds, fold_tiles, tail, lg_heads, stop, stopped});
+    note_steps({first, fold_steps, folds, fold_tiles, tail, lg_heads, pair, stop, stopped});
     last_stage = (tail << lg_heads) - 1;
     step_free_ = end + 1;
     pop = end + last_stage + 2;
@@ -191,7 +207,8 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
   } else {
     const uint64_t chunks = std::min<uint64_t>(c.s0, banks);
     const uint64_t sweeps = static_cast<uint64_t>(planes(c)) * (c.s0 / chunks);
-    const uint64_t steps = folds * (cols / banks) * chunks;
+    const uint64_t fold_steps = cols / banks * chunks + bubble;
+    const uint64_t steps = folds * fold_steps - bubble;
     // Reads of sums, one a cycle; those of the first head wait for its last group.
     const uint64_t emission = heads * chunks * used + (used - 1) * (heads - 1);
     const uint64_t stages = used << lg_heads;
@@ -200,7 +217,7 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
       const uint64_t first = s == 0 ? std::max(step + 1, taken + kArrLoad) : step + 1;
       const uint64_t stop = first + steps - 1;
       end = std::max(stop, emit_free_);
-      note_steps({first, steps / folds, folds, fold_tiles, tail, lg_heads, stop, end - stop});
+      note_steps({first, fold_steps, folds, fold_tiles, tail, lg_heads, pair, stop, end - stop});
       step = end + 1;
       uint64_t emitted = 0;
       if (accumulate) {

@@ -34,8 +34,9 @@ struct Steps {
   uint64_t fold_tiles = 1;
   uint64_t tail = 1;  // tiles of the last fold
   uint64_t lg_heads = 0;
-  uint64_t stop = 0;     // all stages stand still from this cycle,
-  uint64_t stopped = 0;  // for so many
+  bool pair = false;     // both halves of the groups are read in each fold
+  uint64_t stop = 0;     // the step of this cycle at stage 0 waits,
+  uint64_t stopped = 0;  // so many cycles; later stages likewise, each in its turn
 
   uint64_t end() const { return from + folds * fold_steps + (fold_tiles << lg_heads) + stopped; }
   // The first cycle, not before `at`, in which this sweep does not read the bank group.
@@ -52,10 +53,15 @@ class VectorUnit {
   Span run(const isa::UnitCommand& command, uint64_t presented);
 
  private:
-  uint64_t cycles(const isa::UnitCommand& command) const;
+  struct Times {
+    uint64_t computed = 0;  // nothing is left but to write rows of K; else done
+    uint64_t done = 0;
+  };
+  // `hold`: cycles in which the instruction before is still written.
+  Times times(const isa::UnitCommand& command, uint64_t hold) const;
 
   HardwareParameters h_;
-  uint64_t done_ = 0;
+  uint64_t computed_ = 0, done_ = 0;
   bool used_ = false;
 };
 
@@ -153,9 +159,8 @@ class DmaUnit {
   size_t turn_ = 0;  // channel of the next linear transfer
   uint64_t accept_ = 0;
   uint64_t done_ = 0;
-  std::array<Port, 4> ports_{};  // ACT, SCR, KVS, SCL
-  std::array<uint64_t, 3>
-      store_reads_{};  // ends of the reads of the last stores: a beat in three cycles each
+  std::array<Port, 4> ports_{};            // ACT, SCR, KVS, SCL
+  std::array<uint64_t, 2> store_reads_{};  // ends of the reads of the last stores: a beat in two cycles each
   size_t stores_ = 0;
 };
 

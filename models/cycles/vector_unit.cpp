@@ -42,12 +42,14 @@ constexpr uint64_t kActProgram = 3;    // ActSquare, ActShift, OutWrite
 constexpr uint64_t kActGated = 2;      // ActGate, ActGateShift
 constexpr uint64_t kSlots = 4;         // heads in work at once
 constexpr size_t kBuffer = 3;          // chunks in the output buffer
+constexpr uint64_t kActBanks = 2;      // pimllm_pkg::ActBanks
 
 enum class Need { kNone, kInit, kPrevious, kSlot };
 enum class Kind { kNone, kShift, kQuant, kMean, kVar };
 
 struct Pass {
-  uint64_t reads = 1;    // scratchpad words a chunk
+  uint64_t main = 1;     // words a chunk through the port of x
+  uint64_t aux = 0;      // and through that of constants
   uint64_t gap = 1;      // least cycles between two fires
   bool aligned = false;  // fires in even cycles only
   Need need = Need::kNone;
@@ -55,12 +57,17 @@ struct Pass {
   uint64_t reduced = 0;     // fire to the result of the trees, if kind
   uint64_t end = 0;         // fire to the last stage
   bool out = false;
+  uint64_t reads = 1;  // cycles that the words of a chunk take
 };
 
 struct Passes {
   std::array<Pass, 5> pass;
   size_t count = 0;
   void add(const Pass& p) { pass[count++] = p; }
+  // Both ports at the same time, unless they `meet` in a bank.
+  void read(bool meet) {
+    for (Pass& p : pass) p.reads = meet ? p.main + p.aux : std::max(p.main, p.aux);
+  }
 };
 
 constexpr Pass max_pass(Kind kind) {
@@ -71,27 +78,22 @@ Passes norm_passes(bool layer) {
   Passes p;
   if (!layer) {
     p.add(max_pass(Kind::kShift));
-    p.add({.reads = 2,
+    p.add({.aux = 1,
            .gap = 2,
            .need = Need::kPrevious,
            .kind = Kind::kQuant,
            .reduced = kStageA + kTree,
            .end = kStageP + kSecondBeat + kTree - 1});
-    p.add({.reads = 2, .gap = 2, .need = Need::kPrevious, .end = kLongW, .out = true});
+    p.add({.aux = 1, .need = Need::kPrevious, .end = kLongW, .out = true});
     return p;
   }
   p.add({.kind = Kind::kMean, .reduced = kStageC + kTree});
   p.add(max_pass(Kind::kShift));
   p.pass[1].need = Need::kPrevious;
   p.add({.need = Need::kPrevious, .kind = Kind::kVar, .reduced = kStageP + kTree});
-  p.add({.reads = 3,
-         .gap = 4,
-         .aligned = true,
-         .need = Need::kPrevious,
-         .kind = Kind::kQuant,
-         .reduced = kLongW + kTree});
-  p.add({.reads = 3,
-         .gap = 4,
+  p.add({.aux = 2, .gap = 2, .need = Need::kPrevious, .kind = Kind::kQuant, .reduced = kLongW + kTree});
+  p.add({.aux = 2,
+         .gap = 2,
          .aligned = true,
          .need = Need::kPrevious,
          .end = kLongW + kQuantLoop,
@@ -102,8 +104,8 @@ Passes norm_passes(bool layer) {
 Passes quant_passes(int aux) {
   Passes p;
   if (aux == 1) {  // bias
-    p.add({.reads = 2, .gap = 2, .need = Need::kInit, .kind = Kind::kQuant, .reduced = kShortW + kTree});
-    p.add({.reads = 2,
+    p.add({.aux = 1, .need = Need::kInit, .kind = Kind::kQuant, .reduced = kShortW + kTree});
+    p.add({.aux = 1,
            .gap = 2,
            .aligned = true,
            .need = Need::kPrevious,
@@ -111,12 +113,12 @@ Passes quant_passes(int aux) {
            .out = true});
   } else if (aux == 2) {  // RoPE: the second beat goes on
     p.add(max_pass(Kind::kShift));
-    p.add({.reads = 2,
+    p.add({.aux = 1,
            .gap = 2,
            .need = Need::kPrevious,
            .kind = Kind::kQuant,
            .reduced = kStageA + kSecondBeat + kTree});
-    p.add({.reads = 2, .gap = 2, .need = Need::kPrevious, .end = kLongW + kSecondBeat, .out = true});
+    p.add({.aux = 1, .gap = 2, .need = Need::kPrevious, .end = kLongW + kSecondBeat, .out = true});
   } else {
     p.add(max_pass(Kind::kQuant));
     p.add({.need = Need::kPrevious, .end = kShortW, .out = true});
@@ -126,19 +128,17 @@ Passes quant_passes(int aux) {
 
 Passes act_passes(int function, bool gated, bool bias) {
   Passes p;
-  const uint64_t period = gated || bias ? 2 : 1;
+  const uint64_t aux = gated || bias ? 1 : 0;
+  const uint64_t gap = gated ? 2 : 1;
   if (function == 1 || (function == 0 && !bias)) {
     p.add(max_pass(Kind::kShift));
     if (gated) p.add(max_pass(Kind::kShift));
-    p.add({.reads = gated ? 2U : 1U, .gap = period, .need = Need::kPrevious, .end = kLongW, .out = true});
+    p.add({.aux = aux, .gap = gap, .need = Need::kPrevious, .end = kLongW, .out = true});
     return p;
   }
   if (gated) p.add(max_pass(Kind::kShift));
-  Pass last{.reads = period,
-            .gap = period,
-            .need = gated ? Need::kPrevious : Need::kInit,
-            .end = kShortW,
-            .out = true};
+  Pass last{
+      .aux = aux, .gap = gap, .need = gated ? Need::kPrevious : Need::kInit, .end = kShortW, .out = true};
   if (function != 0) {
     last.aligned = true;
     last.end += kGateLoop + (gated ? kLateProduct : 0);
@@ -183,8 +183,8 @@ int planes(const isa::UnitCommand& command) {
   return three ? 3 : 2;
 }
 
-// From the taking of a command to done, no request refused.
-uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
+// From the taking of a command, no request refused.
+VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) const {
   const auto scr_words = static_cast<uint64_t>(std::max(1, h_.vec_lanes / h_.array_cols));
   const bool join = c.opcode == Opcode::kJoin;
   const bool quant = c.opcode == Opcode::kQuant;
@@ -203,6 +203,9 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
   Passes passes;
   uint64_t loads = 2;
   bool argmax = false;
+  const bool known = norm ? (c.mode & 4) != 0 : quant && (c.mode & 3) == 3;
+  const bool keeps =
+      act ? (c.mode & 0x10) != 0 : !norm && !quant && c.opcode != Opcode::kLogit && (c.mode & 2) != 0;
   switch (c.opcode) {
     case Opcode::kNorm:
       passes = norm_passes(layer);
@@ -216,30 +219,32 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
       loads = gated ? 3 : 2;
       break;
     case Opcode::kJoin:
-      passes.add({.reads = static_cast<uint64_t>(planes(c)) * scr_words,
+      passes.add({.main = static_cast<uint64_t>(planes(c)) * scr_words,
                   .gap = 2,
                   .need = Need::kSlot,
                   .end = kShortW,
                   .out = true});
       break;
     case Opcode::kResadd:
-      passes.add(
-          {.reads = (c.mode & 1) != 0 ? 3U : 2U, .gap = 2, .need = Need::kInit, .end = kShortW, .out = true});
+      passes.add({.main = 2, .aux = c.mode & 1U, .gap = 2, .need = Need::kInit, .end = kShortW, .out = true});
       loads = 3;
       break;
-    case Opcode::kEmbed: {
-      const uint64_t period = (c.mode & 1) != 0 ? 2 : 1;
-      passes.add({.reads = period, .gap = period, .need = Need::kInit, .end = kShortW, .out = true});
+    case Opcode::kEmbed:
+      passes.add({.aux = c.mode & 1U, .need = Need::kInit, .end = kShortW, .out = true});
       break;
-    }
     case Opcode::kLogit:
-      passes.add({.reads = 1 + scr_words, .gap = 2, .need = Need::kInit, .end = kScaleW, .out = true});
+      passes.add({.main = scr_words, .aux = 1, .gap = 2, .need = Need::kInit, .end = kScaleW, .out = true});
       loads = 1;
       argmax = true;
       break;
     default:
       fail("opcode {}: expected one of the vector unit", static_cast<int>(c.opcode));
   }
+
+  const auto bank = [this](uint64_t word) {
+    return word / (static_cast<uint64_t>(h_.act_words) / kActBanks);
+  };
+  passes.read(!join && c.opcode != Opcode::kLogit && bank(c.a0) == bank(c.a1));
 
   const uint64_t key_writes = static_cast<uint64_t>(h_.vec_lanes / h_.group_banks());
   uint64_t start = 0;
@@ -267,7 +272,12 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
     }
     issue.any = first ? false : issue.any;
     bool batch_first = true;
-    for (size_t p = 0; p < passes.count; ++p) {
+    if (known) {
+      // The scale program behind the first pass runs at once, on what was kept.
+      ready[0] = scalar + (layer ? kMeanProgram : quant ? kQuantReady : kShiftProgram);
+      scalar += layer ? kMeanProgram : quant ? kQuantProgram : 1;
+    }
+    for (size_t p = known ? 1 : 0; p < passes.count; ++p) {
       const Pass& pass = passes.pass[p];
       uint64_t period = std::max(pass.reads, pass.gap);
       if (pass.aligned) period += period % 2;
@@ -285,9 +295,15 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
         }
         batch_first = false;
         const auto push = [&] {
-          if (!pass.out || !key) return;
-          // Rows of the K tile, one a cycle; the pipeline stands while the buffer is full.
+          if (!pass.out) return;
+          // The pipeline stands while the buffer is full, or another instruction's.
           uint64_t pushed = issue.fired + pass.end;
+          if (pushed <= hold) {
+            issue.fired += hold + 1 - pushed;
+            pushed = hold + 1;
+          }
+          if (!key) return;
+          // Rows of the K tile, one a cycle.
           if (pushed <= written.back()) {
             issue.fired += written.back() + 1 - pushed;
             pushed = written.back() + 1;
@@ -338,10 +354,16 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
     if (norm) scalar += (layer ? 0 : kRmsScale) + kOutProgram;
     if (quant) scalar += heads * (kOutProgram + (value ? kOutEref : 0));
     if (act) scalar += kActProgram + (gated ? kActGated : 0);
-    uint64_t end = std::max(scalar, pipe_end + 1 + (argmax ? kTree - 1 : 0));
+    if (norm || quant || act) {
+      const uint64_t others = quant ? (heads - 1) * (kOutProgram + (value ? kOutEref : 0)) : 0;
+      const uint64_t first_write = scalar - others;
+      if (first_write <= hold + 1) scalar += hold + 2 - first_write;
+    }
+    uint64_t end = std::max(scalar, pipe_end + 1 + (argmax || keeps ? kTree - 1 : 0));
     if (last_batch) {
       const uint64_t out = key ? written[0] + 1 : pipe_end + kWritten;
-      return std::max(end, out);
+      const uint64_t done = std::max(end, out);
+      return {key ? end : done, done};
     }
     start = end;
     first = false;
@@ -349,10 +371,13 @@ uint64_t VectorUnit::cycles(const isa::UnitCommand& c) const {
 }
 
 Span VectorUnit::run(const isa::UnitCommand& command, uint64_t presented) {
-  // The next command is taken in the cycle of done.
-  const uint64_t taken = used_ ? std::max(presented, done_) : presented;
+  // The next command is taken in the cycle of done, or while rows of K are written.
+  const uint64_t taken = used_ ? std::max(presented, computed_) : presented;
+  const uint64_t hold = used_ && done_ > taken ? done_ - taken : 0;
   used_ = true;
-  done_ = taken + cycles(command);
+  const Times t = times(command, hold);
+  computed_ = taken + t.computed;
+  done_ = taken + t.done;
   return {taken, done_};
 }
 

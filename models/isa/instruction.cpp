@@ -103,7 +103,7 @@ constexpr std::array kShapes = {
           .s2 = "open"},
     Shape{.opcode = Opcode::kNorm,
           .count = true,
-          .modes = 3,
+          .modes = 7,
           .a0 = "x",
           .a1 = "g",
           .a2 = "q",
@@ -119,10 +119,10 @@ constexpr std::array kShapes = {
           .s0 = "scale",
           .s1 = "matrix",
           .s2 = "to_scale"},
-    Shape{.opcode = Opcode::kJoin, .count = true, .modes = 0x71, .a0 = "planes", .a2 = "att", .s0 = "factor"},
+    Shape{.opcode = Opcode::kJoin, .count = true, .modes = 0x77, .a0 = "planes", .a2 = "att", .s0 = "factor"},
     Shape{.opcode = Opcode::kResadd,
           .count = true,
-          .modes = 1,
+          .modes = 7,
           .a0 = "y",
           .a1 = "bias",
           .a2 = "x",
@@ -131,7 +131,7 @@ constexpr std::array kShapes = {
           .s2 = "x_scale"},
     Shape{.opcode = Opcode::kActfn,
           .count = true,
-          .modes = 15,
+          .modes = 0x3F,
           .a0 = "g",
           .a1 = "u",
           .a2 = "h",
@@ -140,7 +140,7 @@ constexpr std::array kShapes = {
           .s2 = "to_scale"},
     Shape{.opcode = Opcode::kEmbed,
           .count = true,
-          .modes = 1,
+          .modes = 7,
           .a0 = "row",
           .a1 = "pos",
           .a2 = "x",
@@ -299,6 +299,9 @@ std::string mode_text(Opcode opcode, uint8_t mode) {
     if (!text.empty()) text += ',';
     text += word;
   };
+  const auto add_keep = [&](int shift) {
+    if ((mode >> shift & 1) != 0) add((mode >> shift & 2) != 0 ? "keep_anew" : "keep");
+  };
   switch (opcode) {
     case Opcode::kLoadl:
     case Opcode::kStorel:
@@ -309,7 +312,8 @@ std::string mode_text(Opcode opcode, uint8_t mode) {
       add((mode & 1) != 0 ? "north" : "banked");
       if ((mode & 2) != 0) add("accumulate");
       if ((mode & 4) != 0) add("open");
-      if ((mode >> 3 & 3) != 0) add(fmt::format("heads={}", 1 << (mode >> 3 & 3)));
+      if ((mode & 1) != 0 && (mode & 8) != 0) add("rotated");
+      if ((mode & 1) == 0 && (mode >> 3 & 3) != 0) add(fmt::format("heads={}", 1 << (mode >> 3 & 3)));
       if ((mode & 0x20) != 0) add("planes=3");
       break;
     case Opcode::kSoftmax:
@@ -321,9 +325,10 @@ std::string mode_text(Opcode opcode, uint8_t mode) {
     case Opcode::kNorm:
       add((mode & 1) != 0 ? "layer" : "rms");
       if ((mode & 2) != 0) add("scr");
+      if ((mode & 4) != 0) add("known");
       break;
     case Opcode::kQuant: {
-      static constexpr std::array<std::string_view, 4> kAux = {"plain", "bias", "rope", "aux3"};
+      static constexpr std::array<std::string_view, 4> kAux = {"plain", "bias", "rope", "known"};
       static constexpr std::array<std::string_view, 4> kTo = {"act", "q", "k", "v"};
       add(kAux[mode & 3]);
       add(kTo[mode >> 2 & 3]);
@@ -333,19 +338,23 @@ std::string mode_text(Opcode opcode, uint8_t mode) {
     case Opcode::kJoin:
       add(fmt::format("head_chunks={}", 1 << (mode >> 4)));
       if ((mode & 1) != 0) add("planes=3");
+      add_keep(1);
       break;
     case Opcode::kResadd:
       if ((mode & 1) != 0) add("bias");
+      add_keep(1);
       break;
     case Opcode::kActfn: {
       static constexpr std::array<std::string_view, 4> kFunctions = {"relu", "relu2", "silu", "gelu"};
       add(kFunctions[mode & 3]);
       if ((mode & 4) != 0) add("gated");
       if ((mode & 8) != 0) add("bias");
+      add_keep(4);
       break;
     }
     case Opcode::kEmbed:
       if ((mode & 1) != 0) add("positions");
+      add_keep(1);
       break;
     case Opcode::kLogit:
       if ((mode & 1) != 0) add("first");

@@ -82,6 +82,9 @@ module array_decode
     cmd_o.accumulate = cmd_i.mode[ModeAccumulate];
     cmd_o.open = cmd_i.mode[ModeOpen];
     cmd_o.lg_heads = lg_heads;
+    cmd_o.pair = lg_heads == HeadLgWidth'(1) && rows_m != '0;
+    cmd_o.rotated = north && cmd_i.mode[ModeHeads];
+    cmd_o.pair_stride = rows_m;
     cmd_o.a0 = cmd_i.a0;
     cmd_o.a_stride = cmd_i.s2[16+:AddrWidth];
     cmd_o.dst = cmd_i.a2[AddrWidth-1:1];

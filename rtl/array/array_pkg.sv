@@ -23,6 +23,8 @@ package array_pkg;
     logic [PlaneWidth-1:0] row_plane_last;  // north PV: planes in the rows of one sweep, less one
     logic [StageWidth-1:0] rows;  // north: query rows
     logic [HeadLgWidth-1:0] lg_heads;
+    logic pair;  // banked: the two heads have tiles of their own, the second's half of the groups further
+    logic rotated;  // north: all tiles lie half of the groups further
     logic [LgWidth-1:0] lg_chunks;  // chunks in one pass
     logic [LgWidth-1:0] lg_passes;
     logic [AddrWidth-1:0] a0;  // half words
@@ -31,6 +33,7 @@ package array_pkg;
     logic [AddrWidth-2:0] dst_stride;
     logic [AddrWidth-1:0] base;  // rows of the KV banks
     logic [AddrWidth-1:0] open_base;
+    logic [AddrWidth-1:0] pair_stride;  // rows from the first head's tiles to the second's
     logic [CountWidth-1:0] tile_rows;
     logic [CountWidth-1:0] sweeps;  // of a plane
     logic [CountWidth-1:0] segments;  // of a sweep
@@ -61,6 +64,8 @@ package array_pkg;
     logic [StageWidth-1:0] bank;  // north only
     logic [AddrWidth-1:0] base;
     logic [AddrWidth-1:0] open_base;
+    logic [AddrWidth-1:0] pair_base;  // of a pair's second head
+    logic [AddrWidth-1:0] pair_open_base;
   } step_addr_t;
 
 endpackage

@@ -4,6 +4,8 @@
 // that clears the accumulators (before the first fold of QK, before every other sweep); sweep_end_o the last step before
 // a drain; cmd_pop_o (with take_i) the last step of the instruction. No latency: the first step of an instruction is
 // there in the cycle in which the instruction is.
+// A pair of heads changes halves of the bank groups with each fold; the second head's stages are a cycle behind the first
+// one's, so no step is there for a cycle between two folds (ready_o low).
 `include "assert.svh"
 
 module array_seq
@@ -21,6 +23,8 @@ module array_seq
     input  array_cmd_t cmd_i,
     /* verilator lint_on UNUSEDSIGNAL */
     input  logic       take_i,
+    input  logic       adv_i,          // the stages move on
+    output logic       ready_o,
     output logic       cmd_pop_o,
     output logic       first_o,
     output logic       clear_o,
@@ -32,9 +36,10 @@ module array_seq
 
   localparam int unsigned LgBanks = $clog2(GroupBanks);
   localparam int unsigned SlotBytes = GroupBanks > 1 ? 2 * ArrayCols : ArrayCols;
-  localparam int unsigned RowWidth = AddrWidth + 1;
+  localparam int unsigned RowWidth = AddrWidth + 2;
+  localparam logic [StageWidth-1:0] Half = StageWidth'(Groups / 2);
 
-  logic clear_q;
+  logic clear_q, clear_next, bubble_q;
   logic slot_q;
   logic [PlaneWidth-1:0] plane_q;
   logic [CountWidth-1:0] sweep_q, segment_q, step_q;
@@ -46,7 +51,7 @@ module array_seq
   logic phase_step, phase_wrap;
   logic [OffsetWidth-1:0] offset_inc, offset_next;
   logic [CountWidth-1:0] chunk, pass, load_steps;
-  logic [RowWidth-1:0] base, open_base;
+  logic [RowWidth-1:0] base, open_base, pair_base, pair_open_base;
 
   assign step_last = step_q == cmd_i.steps - CountWidth'(1);
   assign segment_last = segment_q == cmd_i.segments - CountWidth'(1);
@@ -69,6 +74,12 @@ module array_seq
     end
     base = RowWidth'(cmd_i.base) + row_q + RowWidth'(pass);
     open_base = RowWidth'(cmd_i.open_base) + RowWidth'(pass);
+    pair_base = '0;
+    pair_open_base = '0;
+    if (cmd_i.pair) begin
+      pair_base = base + RowWidth'(cmd_i.pair_stride);
+      pair_open_base = open_base + (RowWidth'(cmd_i.tile_rows) << 1);
+    end
   end
 
   // Bytes of operand A: a row i of a group adds its own part (array_feeder).
@@ -102,10 +113,12 @@ module array_seq
     addr_o.load = step_q < load_steps;
     addr_o.open = cmd_i.open && segment_last && (cmd_i.pv || sweep_last);
     addr_o.lg_stride = cmd_i.lg_passes;
-    addr_o.phase = phase_q;
+    addr_o.phase = cmd_i.rotated ? phase_q ^ Half : phase_q;
     addr_o.bank = StageWidth'(((step_q << cmd_i.lg_chunks) + chunk) & CountWidth'(GroupBanks - 1));
     addr_o.base = base[AddrWidth-1:0];
     addr_o.open_base = open_base[AddrWidth-1:0];
+    addr_o.pair_base = pair_base[AddrWidth-1:0];
+    addr_o.pair_open_base = pair_open_base[AddrWidth-1:0];
   end
 
   assign first_o = clear_q && sweep_q == '0 && plane_q == '0;
@@ -113,13 +126,24 @@ module array_seq
   assign sweep_end_o = !clear_q && step_last && segment_last;
   assign cmd_pop_o = sweep_end_o && sweep_last;
   // A base beyond the bank; a tile that starts inside and ends outside is seen at its bank's generator.
+  function automatic logic beyond(input logic [RowWidth-1:0] row);
+    return row >= RowWidth'(KvRows);
+  endfunction
   assign bad_address_o = cmd_valid_i && !clear_q && ctl_o.limit != '0 &&
-                         ((base >= RowWidth'(KvRows) && !(addr_o.open && (cmd_i.north || ctl_o.limit == StageWidth'(1)))) ||
-                          (addr_o.open && open_base >= RowWidth'(KvRows)));
+                         (((beyond(base) || beyond(pair_base)) &&
+                           !(addr_o.open && (cmd_i.north || ctl_o.limit == StageWidth'(1)))) ||
+                          (addr_o.open && (beyond(open_base) || beyond(pair_open_base))));
+
+  assign ready_o = !bubble_q;
+  always_comb begin
+    clear_next = 1'b0;
+    if (segment_last) clear_next = cmd_i.pv || cmd_i.north || sweep_last;
+  end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       clear_q <= 1'b1;
+      bubble_q <= 1'b0;
       slot_q <= 1'b0;
       plane_q <= '0;
       sweep_q <= '0;
@@ -128,7 +152,9 @@ module array_seq
       offset_q <= '0;
       phase_q <= '0;
       row_q <= '0;
-    end else if (take_i) begin
+    end else if (!take_i) begin
+      if (adv_i) bubble_q <= 1'b0;
+    end else begin
       clear_q <= 1'b0;
       if (!clear_q) begin
         slot_q <= slot_next;
@@ -146,19 +172,19 @@ module array_seq
             segment_q <= '0;
             sweep_q <= plane_end ? '0 : sweep_q + CountWidth'(1);
             if (plane_end) plane_q <= sweep_last ? '0 : plane_q + PlaneWidth'(1);
-            clear_q <= cmd_i.pv || cmd_i.north;
+            clear_q <= clear_next;
             if (cmd_i.pv || sweep_last) begin
               phase_q <= '0;
               row_q <= '0;
             end
-            if (sweep_last) clear_q <= 1'b1;
           end
+          bubble_q <= cmd_i.pair && !clear_next;
         end
       end
     end
   end
 
-  `ASSERT(TakeOnlyValid, !take_i || cmd_valid_i)
+  `ASSERT(TakeOnlyValid, !take_i || (cmd_valid_i && ready_o && adv_i))
   `ASSERT(StepInSegment, !cmd_valid_i || step_q < cmd_i.steps)
   `ASSERT(SegmentInSweep, !cmd_valid_i || segment_q < cmd_i.segments)
   `ASSERT(SweepInCommand, !cmd_valid_i || sweep_q < cmd_i.sweeps)

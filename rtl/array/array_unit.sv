@@ -170,7 +170,7 @@ module array_unit
   // ---- Sequencer ----
   step_ctl_t seq_ctl;
   step_addr_t seq_addr;
-  logic seq_first, seq_clear, seq_sweep_end, seq_cmd_last, seq_bad_base, take;
+  logic seq_first, seq_clear, seq_sweep_end, seq_cmd_last, seq_bad_base, seq_ready, take;
 
   array_seq #(
       .ArrayCols(ArrayCols),
@@ -183,6 +183,8 @@ module array_unit
       .cmd_valid_i  (seq_valid),
       .cmd_i        (seq_cmd),
       .take_i       (take),
+      .adv_i        (adv),
+      .ready_o      (seq_ready),
       .cmd_pop_o    (seq_cmd_last),
       .first_o      (seq_first),
       .clear_o      (seq_clear),
@@ -202,7 +204,7 @@ module array_unit
   logic [ArrayRows-1:0] valid_s, clear_s, act_s, slot_s, end_s, missing_s;
   logic [ArrayRows-1:1] need_q, pass_s;
   logic need_0;
-  logic north_q, north_s;
+  logic north_q, north_s, pair_q, pair_s;
   logic [HeadLgWidth-1:0] lg_heads_q, lg_heads_s;
   logic start, freeze, adv;
   logic hold_switch, hold_operand, hold_output;
@@ -210,16 +212,18 @@ module array_unit
   logic [StageWidth-1:0] token_stage_q, token_stages_q, stages;
   logic cap_s, pv_busy;
 
-  // All steps in the chain are of the same feed and number of heads: others wait until it is empty.
+  // All steps in the chain are of the same feed and kind of heads: others wait until it is empty.
   assign chain_busy = valid_q != '0 || token_q;
   assign north_s = chain_busy ? north_q : seq_cmd.north;
   assign lg_heads_s = chain_busy ? lg_heads_q : seq_cmd.lg_heads;
-  assign hold_switch = chain_busy && (seq_cmd.north != north_q || seq_cmd.lg_heads != lg_heads_q);
+  assign pair_s = chain_busy ? pair_q : seq_cmd.pair;
+  assign hold_switch = chain_busy &&
+      (seq_cmd.north != north_q || seq_cmd.lg_heads != lg_heads_q || seq_cmd.pair != pair_q);
 
   assign direct = seq_cmd.north || !seq_cmd.pv;
   assign hold_output = seq_sweep_end && (token_q || pv_busy || (direct && !room));
   assign hold_operand = need_0 && missing_s[0];
-  assign start = seq_valid && !halt_q && !seq_bad && !hold_switch && !hold_operand && !hold_output;
+  assign start = seq_valid && seq_ready && !halt_q && !seq_bad && !hold_switch && !hold_operand && !hold_output;
   assign take = start && adv;
   assign sweep_end = take && seq_sweep_end;
 
@@ -242,6 +246,7 @@ module array_unit
     if (take && seq_first) begin
       north_q <= seq_cmd.north;
       lg_heads_q <= seq_cmd.lg_heads;
+      pair_q <= seq_cmd.pair;
     end
   end
 
@@ -307,6 +312,9 @@ module array_unit
   logic [AddrWidth-1:0] bank_addr[ArrayRows];
 
   for (genvar g = 0; g < Groups; g++) begin : gen_bank_group
+    // Stages of a pair that read the group: the first head's in one phase, the second's in the other.
+    localparam int unsigned First = (g & ((Groups >> 1) - 1)) << 1;
+    localparam int unsigned Second = First + 1;
     step_addr_t addr;
     logic use_group, open;
     logic [AddrWidth-1:0] base, stride;
@@ -333,6 +341,12 @@ module array_unit
         open = addr.open;
       end
       base = open ? addr.open_base : addr.base;
+      if (pair_s && !use_group) begin
+        addr = addr_s[Second];
+        use_group = valid_s[Second] && !clear_s[Second] && act_s[Second] &&
+                    addr.phase != StageWidth'(g >> (LgGroups - 1));
+        base = addr.open && tile == ctl_s[Second].limit - StageWidth'(1) ? addr.pair_open_base : addr.pair_base;
+      end
       stride = AddrWidth'(1) << addr.lg_stride;
     end
 
@@ -389,8 +403,8 @@ module array_unit
     end
     if (adv) begin
       north_1_q <= north_s;
-      multicast_1_q <= north_s || lg_heads_s != '0;
-      lg_heads_1_q <= lg_heads_s;
+      multicast_1_q <= north_s || (lg_heads_s != '0 && !pair_s);
+      lg_heads_1_q <= pair_s ? '0 : lg_heads_s;
       north_bank_q <= BankWidth'(seq_addr.phase * StageWidth'(GroupBanks) + seq_addr.bank);
     end
   end
@@ -406,7 +420,8 @@ module array_unit
         source_q[g] <= LgGroups'(g);
         for (int unsigned l = 1; l <= MaxLg; l++) begin
           if (lg_heads_s == HeadLgWidth'(l)) begin
-            source_q[g] <= LgGroups'(g >> l) + LgGroups'(addr_s[g].phase << (LgGroups - l));
+            source_q[g] <= LgGroups'(g >> l) +
+                LgGroups'((addr_s[g].phase ^ StageWidth'(pair_s && g % 2 == 1)) << (LgGroups - l));
           end
         end
       end
@@ -448,7 +463,7 @@ module array_unit
         bank_word = kv_rd_data_i[Row];
         for (int unsigned k = 0; k < Groups; k++) begin
           for (int unsigned l = 1; l <= MaxLg; l++) begin
-            if ((g & ((1 << l) - 1)) == 0 && (k & ((Groups >> l) - 1)) == g >> l) begin
+            if (((g & ((1 << l) - 1)) == 0 || l == 1) && (k & ((Groups >> l) - 1)) == g >> l) begin
               if (source_q[g] == LgGroups'(k)) bank_word = kv_rd_data_i[k*GroupBanks+i];
             end
           end

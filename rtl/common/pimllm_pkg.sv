@@ -7,6 +7,7 @@ package pimllm_pkg;
   localparam int unsigned NumSems = 32;
   localparam int unsigned SemIdWidth = 5;
   localparam int unsigned InstrBits = 128;
+  localparam int unsigned ActBanks = 2;  // of equal size, one behind the other
 
   // A resolved unit instruction, as the scheduler presents it to a unit.
   typedef struct packed {

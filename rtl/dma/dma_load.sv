@@ -157,9 +157,9 @@ module dma_load
   logic [15:0] tiles_q, tiles;
   logic [BeatsWidth-1:0] beats_q, beats;
   logic [15:0] row_base_q, row_base;
-  logic [7:0] group_q, group, next_group, last_slice, slice_q, slice;
+  logic [7:0] tile_q, tile, next_tile, last_slice, slice_q, slice;
   logic [15:0] word_q, word;
-  logic beat_taken, beat_last_write, tile_last, group_wraps;
+  logic beat_taken, beat_last_write, tile_last, round_ends;
 
   fifo #(
       .Width($bits(load_sink_t)),
@@ -180,7 +180,7 @@ module dma_load
   assign tiles = sink_first_q ? sink.tiles : tiles_q;
   assign beats = sink_first_q ? sink.beats : beats_q;
   assign row_base = sink_first_q ? sink.local_addr : row_base_q;
-  assign group = sink_first_q ? sink.group : group_q;
+  assign tile = sink_first_q ? sink.tile : tile_q;
   assign word = sink_first_q ? sink.local_addr : word_q;
   assign slice = sink_first_q ? 8'd0 : slice_q;
 
@@ -195,7 +195,7 @@ module dma_load
   end
 
   assign kv_req_o = r_valid_i && sink_valid && sink.tiled && !flush_i;
-  assign kv_group_o = group;
+  assign kv_group_o = (tile + sink.turn) & 8'(Groups - 1);
   assign kv_addr_o = row_base + 16'(sink.beats - beats);
   assign kv_data_o = r_data_i;
 
@@ -211,8 +211,8 @@ module dma_load
   assign beat_taken = r_valid_i && r_ready_o && !flush_i;
   assign tile_last = beats == BeatsWidth'(1);
   assign sink_pop = beat_taken && tile_last && tiles == 16'd1;
-  assign next_group = group + 8'(MemChannels);
-  assign group_wraps = next_group >= 8'(Groups);
+  assign next_tile = tile + 8'(MemChannels);
+  assign round_ends = next_tile >= 8'(Groups);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || flush_i) begin
@@ -229,7 +229,7 @@ module dma_load
       tiles_q <= tiles;
       beats_q <= beats;
       row_base_q <= row_base;
-      group_q <= group;
+      tile_q <= tile;
       slice_q <= slice == last_slice ? 8'd0 : slice + 8'd1;
       word_q <= slice == last_slice || sink.space == SpaceScl ? word + 16'd1 : word;
       if (beat_taken) begin
@@ -237,8 +237,8 @@ module dma_load
         if (tile_last) begin
           tiles_q <= tiles - 16'd1;
           beats_q <= sink.beats;
-          group_q <= group_wraps ? next_group - 8'(Groups) : next_group;
-          row_base_q <= group_wraps ? row_base + 16'(sink.beats) : row_base;
+          tile_q <= round_ends ? next_tile - 8'(Groups) : next_tile;
+          row_base_q <= round_ends ? row_base + 16'(sink.beats) : row_base;
         end
       end
     end

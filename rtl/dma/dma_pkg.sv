@@ -31,7 +31,8 @@ package dma_pkg;
     logic [BeatsWidth-1:0] beats;
     logic [15:0] local_addr;  // row of the first tile, or first word
     logic [15:0] last_word;  // of a linear transfer
-    logic [7:0] group;  // of the first tile
+    logic [7:0] tile;  // the first one
+    logic [7:0] turn;  // group of tile 0
   } load_sink_t;
 
   typedef struct packed {

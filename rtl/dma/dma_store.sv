@@ -1,7 +1,7 @@
 // One memory channel's stores: reads words of a linear space or rows of KV banks and writes them out in bursts.
 //
-// A word is read, then sent beat by beat; a burst's address goes out before its data. Throughput one beat in three
-// cycles (stores are rare: a full KV tile, the logits). A descriptor is done when all its write responses are in:
+// A word is read, then sent beat by beat, the next one read as a beat goes; a burst's address goes out before its data.
+// Throughput one beat in two cycles (stores are rare: a full KV tile, the logits). A descriptor is done when all its write responses are in:
 // done_o pulses with done_tag_o. A bad response raises error_o. flush_i ends everything: the burst that has begun goes
 // on with its byte enables off; idle_o tells when the bus is quiet.
 `include "assert.svh"
@@ -129,7 +129,7 @@ module dma_store
         StSend: begin
           if (w_ready_i) begin
             if (burst_left_q == 8'd1) state_q <= StResponse;
-            else if (!killed_q && !flush_i) state_q <= StRead;
+            else if (!killed_q && !flush_i) state_q <= rd_gnt_i ? StCapture : StRead;
           end
         end
         StResponse: begin
@@ -209,7 +209,8 @@ module dma_store
     else if ((flush_i || killed_q) && (state_q != StSend || w_ready_i)) strobes_off_q <= 1'b1;
   end
 
-  assign rd_req_o = state_q == StRead && !flush_i && !killed_q;
+  assign rd_req_o = (state_q == StRead || (state_q == StSend && w_ready_i && burst_left_q != 8'd1)) &&
+      !flush_i && !killed_q;
   assign rd_tiled_o = desc_q.tiled;
   assign rd_space_o = desc_q.space;
   assign rd_group_o = desc_q.group;

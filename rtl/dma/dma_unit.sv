@@ -175,7 +175,7 @@ module dma_unit
   assign words_end = 18'(first_word) + 18'(cmd_i.count);
   // Rows used in the fullest group: whole rounds of the groups, the last one possibly begun.
   assign tile_span = cmd_i.opcode == isa_pkg::OpLoadt ?
-      (17'(cmd_i.count) + 17'(cmd_i.s1) + 17'(Groups - 1)) >> GroupShift : 17'd1;
+      (17'(cmd_i.count) + 17'(Groups - 1)) >> GroupShift : 17'd1;
   assign rows_end = 33'(cmd_i.a0) + 33'(tile_span) * 33'(cmd_i.s0);
 
   assign nothing = cmd_i.opcode == isa_pkg::OpStoret ? 1'b0 : cmd_i.count == '0;
@@ -207,7 +207,7 @@ module dma_unit
 
   for (genvar c = 0; c < MemChannels; c++) begin : gen_split
     // LOADT: this channel's first tile is the smallest t with (t + s1) mod MemChannels = c.
-    logic [15:0] first_tile, my_tiles, unit_index;
+    logic [15:0] first_tile, my_tiles;
     if (MemChannels > 1) begin : gen_first
       logic [ChannelWidth-1:0] distance;
       assign distance = ChannelWidth'(c) - cmd_i.s1[ChannelWidth-1:0];
@@ -216,7 +216,6 @@ module dma_unit
       assign first_tile = '0;
     end
     assign my_tiles = (cmd_i.count - first_tile + 16'(MemChannels - 1)) >> ChannelShift;
-    assign unit_index = cmd_i.s1 + first_tile;
 
     always_comb begin
       wanted[c] = channel == ChannelWidth'(c);
@@ -224,16 +223,17 @@ module dma_unit
       load_req[c].tiles = 16'd1;
       load_req[c].beats = linear_beats;
       load_sink[c].local_addr = first_word;
-      load_sink[c].group = '0;
+      load_sink[c].tile = '0;
       if (cmd_i.opcode == isa_pkg::OpLoadt) begin
         wanted[c] = first_tile < cmd_i.count;
         load_req[c].addr = cmd_i.a1 + ((48'(first_tile) * 48'(cmd_i.s0)) << BeatShift);
         load_req[c].tiles = my_tiles;
         load_req[c].beats = BeatsWidth'(cmd_i.s0);
-        load_sink[c].local_addr = cmd_i.a0 + (unit_index >> GroupShift) * cmd_i.s0;
-        load_sink[c].group = 8'(unit_index[GroupWidth-1:0]) & 8'(Groups - 1);
+        load_sink[c].local_addr = cmd_i.a0;
+        load_sink[c].tile = 8'(first_tile);
       end
       load_sink[c].tag = tail_q;
+      load_sink[c].turn = 8'(cmd_i.s1[GroupWidth-1:0]) & 8'(Groups - 1);
       load_sink[c].tiled = tiled;
       load_sink[c].space = space;
       load_sink[c].tiles = load_req[c].tiles;

@@ -44,6 +44,11 @@ module scratchpad #(
     output logic                    vec_act_rd_gnt_o,
     output logic [8*ActBytes-1:0]   vec_act_rd_data_o,
 
+    input  logic                    vec_aux_rd_req_i,
+    input  logic [ActAddrWidth-1:0] vec_aux_rd_addr_i,
+    output logic                    vec_aux_rd_gnt_o,
+    output logic [8*ActBytes-1:0]   vec_aux_rd_data_o,
+
     input  logic                    pim_act_rd_req_i,
     input  logic [ActAddrWidth-1:0] pim_act_rd_addr_i,
     output logic                    pim_act_rd_gnt_o,
@@ -195,19 +200,20 @@ module scratchpad #(
     output logic [MemChannels-1:0]                  dkv_wr_gnt_o
 );
 
-  // ACT: VEC > PIM > DMA.
+  // ACT: VEC > VEC's constants > PIM > DMA. In banks, so that vectors and constants do not meet.
   space_ram #(
       .Words(ActWords),
       .Bytes(ActBytes),
-      .Readers(3),
+      .Banks(pimllm_pkg::ActBanks),
+      .Readers(4),
       .Writers(3)
   ) u_act (
       .clk_i,
       .rst_ni,
-      .rd_req_i({dma_act_rd_req_i, pim_act_rd_req_i, vec_act_rd_req_i}),
-      .rd_addr_i({dma_act_rd_addr_i, pim_act_rd_addr_i, vec_act_rd_addr_i}),
-      .rd_gnt_o({dma_act_rd_gnt_o, pim_act_rd_gnt_o, vec_act_rd_gnt_o}),
-      .rd_data_o({dma_act_rd_data_o, pim_act_rd_data_o, vec_act_rd_data_o}),
+      .rd_req_i({dma_act_rd_req_i, pim_act_rd_req_i, vec_aux_rd_req_i, vec_act_rd_req_i}),
+      .rd_addr_i({dma_act_rd_addr_i, pim_act_rd_addr_i, vec_aux_rd_addr_i, vec_act_rd_addr_i}),
+      .rd_gnt_o({dma_act_rd_gnt_o, pim_act_rd_gnt_o, vec_aux_rd_gnt_o, vec_act_rd_gnt_o}),
+      .rd_data_o({dma_act_rd_data_o, pim_act_rd_data_o, vec_aux_rd_data_o, vec_act_rd_data_o}),
       .wr_req_i({dma_act_wr_req_i, pim_act_wr_req_i, vec_act_wr_req_i}),
       .wr_addr_i({dma_act_wr_addr_i, pim_act_wr_addr_i, vec_act_wr_addr_i}),
       .wr_data_i({dma_act_wr_data_i, pim_act_wr_data_i, vec_act_wr_data_i}),

@@ -113,6 +113,9 @@ module pimllm_top
   logic vec_act_rd_req, vec_act_rd_gnt;
   logic [ActAddrWidth-1:0] vec_act_rd_addr;
   logic [8*ActBytes-1:0] vec_act_rd_data;
+  logic vec_aux_rd_req, vec_aux_rd_gnt;
+  logic [ActAddrWidth-1:0] vec_aux_rd_addr;
+  logic [8*ActBytes-1:0] vec_aux_rd_data;
   logic vec_act_wr_req, vec_act_wr_gnt;
   logic [ActAddrWidth-1:0] vec_act_wr_addr;
   logic [8*ActBytes-1:0] vec_act_wr_data;
@@ -519,6 +522,10 @@ module pimllm_top
       .act_rd_addr_o(vec_act_rd_addr),
       .act_rd_gnt_i(vec_act_rd_gnt),
       .act_rd_data_i(vec_act_rd_data),
+      .aux_rd_req_o(vec_aux_rd_req),
+      .aux_rd_addr_o(vec_aux_rd_addr),
+      .aux_rd_gnt_i(vec_aux_rd_gnt),
+      .aux_rd_data_i(vec_aux_rd_data),
       .act_wr_req_o(vec_act_wr_req),
       .act_wr_addr_o(vec_act_wr_addr),
       .act_wr_data_o(vec_act_wr_data),
@@ -574,6 +581,10 @@ module pimllm_top
       .vec_act_rd_addr_i(vec_act_rd_addr),
       .vec_act_rd_gnt_o(vec_act_rd_gnt),
       .vec_act_rd_data_o(vec_act_rd_data),
+      .vec_aux_rd_req_i(vec_aux_rd_req),
+      .vec_aux_rd_addr_i(vec_aux_rd_addr),
+      .vec_aux_rd_gnt_o(vec_aux_rd_gnt),
+      .vec_aux_rd_data_o(vec_aux_rd_data),
       .vec_act_wr_req_i(vec_act_wr_req),
       .vec_act_wr_addr_i(vec_act_wr_addr),
       .vec_act_wr_data_i(vec_act_wr_data),

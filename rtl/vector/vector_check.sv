@@ -35,12 +35,13 @@ module vector_check
   typedef logic [EndWidth-1:0] end_t;
 
   logic [2:0] lg;
-  logic one_group, uses_a1, uses_s2, scr_odd, wide;
+  logic pairs, one_group, uses_a1, uses_s2, scr_odd, wide;
   end_t count, quads, heads, a0, a1, a2, s0, s1, s2, scr_count;
   logic bad_act, bad_scr, bad_scl, bad_kv;
 
   assign lg = cmd_i.mode[6:4];
   assign one_group = lg == OneGroup;
+  assign pairs = cmd_i.opcode == isa_pkg::OpQuant && cmd_i.mode[3];
   assign count = end_t'(cmd_i.count);
   assign quads = (count + end_t'(3)) >> 2;
   assign heads = one_group ? end_t'(1) : count >> lg;
@@ -70,8 +71,8 @@ module vector_check
         bad_scl = bad_scl || s1 + end_t'(2) >= SclEnd || s2 >= SclEnd;
       end
       isa_pkg::OpQuant: begin
-        uses_a1 = cmd_i.mode[1:0] != AuxNone;
-        bad_operand_o = bad_operand_o || cmd_i.mode[1:0] == 2'd3 || (!one_group && (heads << lg) != count) ||
+        uses_a1 = cmd_i.mode[1:0] == AuxBias || cmd_i.mode[1:0] == AuxRope;
+        bad_operand_o = bad_operand_o || (cmd_i.mode[1:0] == AuxKnown && !one_group) || (!one_group && (heads << lg) != count) ||
             (one_group && cmd_i.mode[3]);
         bad_act = a0 + count > ActEnd ||
             (cmd_i.mode[1:0] == AuxBias && a1 + count > ActEnd) ||
@@ -106,7 +107,8 @@ module vector_check
       end
       isa_pkg::OpActfn: begin
         uses_a1 = cmd_i.mode[2] || cmd_i.mode[3];
-        bad_operand_o = bad_operand_o || (cmd_i.mode[3] && (cmd_i.mode[2] || act_e'(cmd_i.mode[1:0]) == Relu2));
+        bad_operand_o = bad_operand_o || (cmd_i.mode[4] && cmd_i.mode[2]) ||
+            (cmd_i.mode[3] && (cmd_i.mode[2] || act_e'(cmd_i.mode[1:0]) == Relu2));
         bad_act = a0 + count > ActEnd || a2 + count > ActEnd || (uses_a1 && a1 + count > ActEnd);
         bad_scl = bad_scl || s1 + end_t'(cmd_i.mode[2]) >= SclEnd || s2 >= SclEnd;
       end
@@ -124,7 +126,8 @@ module vector_check
       end
       default: bad_operand_o = 1'b1;
     endcase
-    wide = (uses_a1 && cmd_i.a1[47:16] != '0) || (uses_s2 && cmd_i.s2[47:16] != '0);
+    wide = (uses_a1 && cmd_i.a1[47:16] != '0) ||
+        (uses_s2 && (cmd_i.s2[47:17] != '0 || (cmd_i.s2[PairBit] && !pairs)));
     bad_address_o = bad_act || bad_scr || bad_scl || bad_kv || wide;
   end
 

@@ -1,9 +1,10 @@
 // Reads the operands of a batch of heads, pass by pass and chunk by chunk, and fires chunks into the lane pipeline.
 //
-// A read a cycle. Operands are captured in the lanes the cycle after the grant (cap_*_o). The registers of a chunk are
-// overwritten by the next one's reads, so a chunk's first read is asked for only when the chunk before it is sure to
-// fire by then; that is why the pipeline says one cycle ahead whether it moves (en_next_i). A pass that needs results
-// of the one before it has its first operands read while it waits.
+// Two reads a cycle: one of vectors in work (ACT, or a word of SCR), one of constants (the auxiliary port of ACT), each
+// in its own order; a chunk is complete with the last of both. Operands are captured in the lanes the cycle after the
+// grant (cap_*_o). The registers of a chunk are overwritten by the next one's reads, so a chunk's first read is asked for
+// only when the chunk before it is sure to fire by then; that is why the pipeline says one cycle ahead whether it moves
+// (en_next_i). A pass that needs results of the one before it has its first operands read while it waits.
 `include "assert.svh"
 
 module vector_issue
@@ -39,6 +40,9 @@ module vector_issue
     output logic                        act_rd_req_o,
     output logic [$clog2(ActWords)-1:0] act_rd_addr_o,
     input  logic                        act_rd_gnt_i,
+    output logic                        aux_rd_req_o,
+    output logic [$clog2(ActWords)-1:0] aux_rd_addr_o,
+    input  logic                        aux_rd_gnt_i,
     output logic                        scr_rd_req_o,
     output logic [$clog2(ScrWords)-1:0] scr_rd_addr_o,
     input  logic                        scr_rd_gnt_i,
@@ -46,7 +50,9 @@ module vector_issue
     output logic                        cap_x_o,
     output logic                        cap_g_o,
     output logic                        cap_b_o,
-    output src_e                        cap_src_o,
+    output logic                        cap_g_aux_o,    // with cap_g_o, cap_b_o: from the auxiliary port
+    output logic                        cap_b_aux_o,
+    output src_e                        cap_src_o,      // of the other operands
     output logic [WordWidth-1:0]        cap_word_o,     // word of the chunk, SCR
     output logic [PartWidth-1:0]        cap_part_o,     // chunk of the word, SCR
     output logic [1:0]                  cap_quarter_o,  // chunk of the word, bytes in ACT
@@ -85,45 +91,63 @@ module vector_issue
   } chunk_t;
 
   // --- position ---
-  logic active_q, mid_q, hold_q;
+  logic active_q, mid_q, hold_q, main_over_q, aux_over_q;
   logic [PassWidth-1:0] pass_q;
   logic [SlotWidth-1:0] slot_q;
   logic [GroupIdxWidth-1:0] group_q;
   logic [15:0] chunk_q;
+  logic [PassWidth-1:0] pass_index;
+  logic [GroupIdxWidth-1:0] group_index;
+  logic skip;
   logic fresh_q;  // chunk_q is to be taken from base_chunk_i
   step_e step_q, step_first, step;
+  logic aux_b_q, aux_b;  // the auxiliary port is at the addend
   logic [WordWidth-1:0] word_q;
 
   pass_t pass;
   logic [15:0] chunk, in_head;
-  logic from_scr, gnt, req, clear, step_end, chunk_end, head_last, pass_end;
+  logic g_aux, b_aux, main_g, main_b;
+  logic from_scr, gnt, main_gnt, aux_gnt, main_req, aux_req, ask, clear;
+  logic step_end, main_over, aux_over, chunk_end, head_last, pass_end;
 
-  assign pass = pass_of(cmd_i.opcode, cmd_i.mode[3:0], pass_q);
-  assign step_first = pass.has_g ? StepG : pass.has_b ? StepB : StepX;
+  // What was kept stands for the first pass.
+  assign skip = known(cmd_i.opcode, cmd_i.mode);
+  assign pass_index = pass_q + PassWidth'(skip);
+  assign group_index = group_q + GroupIdxWidth'(skip);
+  assign pass = pass_of(cmd_i.opcode, cmd_i.mode, pass_index);
+  // Constants, and what lies beside them; the residual stream and planes come through the port of x.
+  assign g_aux = pass.has_g && !pass.g_scr && pass.g_base == BaseA1;
+  assign b_aux = pass.has_b && !pass.b_scr;
+  assign main_g = pass.has_g && !g_aux;
+  assign main_b = pass.has_b && !b_aux;
+  assign step_first = main_g ? StepG : main_b ? StepB : StepX;
   assign step = mid_q ? step_q : step_first;
+  assign aux_b = mid_q ? aux_b_q : !g_aux;
   assign chunk = fresh_q ? base_chunk_i : chunk_q;
   assign in_head = chunk & head_mask_i;
   assign head_last = in_head == head_mask_i || chunk == cmd_i.count - 16'd1;
   assign pass_end = head_last && 3'(slot_q) == heads_i - 3'd1;
   assign from_scr = (step == StepG && pass.g_scr) || (step == StepB && pass.b_scr) || (step == StepX && pass.main_scr);
   assign step_end = !from_scr || word_q == LastWord;
-  assign chunk_end = step == StepX && step_end;
+  assign main_over = (mid_q && main_over_q) || (main_gnt && step == StepX && step_end);
+  assign aux_over = (mid_q && aux_over_q) || (!g_aux && !b_aux) || (aux_gnt && (aux_b || !b_aux));
+  assign chunk_end = gnt && main_over && aux_over;
 
   // --- addresses ---
-  logic [15:0] act_base, act_offset, scr_words, head_words, plane_words;
+  logic [15:0] act_base, act_offset, aux_base, aux_offset, scr_words, head_words, plane_words;
   base_e base;
-  assign base = step == StepG ? pass.g_base : step == StepB ? pass.b_base : pass.main_base;
+  assign base = step == StepG ? pass.g_base : pass.main_base;
 
   always_comb begin
     unique case (base)
       BaseA1: act_base = cmd_i.a1[15:0];
       BaseA2: act_base = cmd_i.a2;
-      BaseA1Next: act_base = cmd_i.a1[15:0] + cmd_i.count;
       default: act_base = cmd_i.a0;
     endcase
-    act_offset = chunk;
-    if (step == StepX && pass.main_bytes) act_offset = chunk >> 2;
-    if (step == StepG && pass.g_row) act_offset = in_head;
+    act_offset = step == StepX && pass.main_bytes ? chunk >> 2 : chunk;
+    aux_base = cmd_i.a1[15:0];
+    if (aux_b && pass.b_base == BaseA1Next) aux_base = cmd_i.a1[15:0] + cmd_i.count;
+    aux_offset = !aux_b && pass.g_row ? in_head : chunk;
     // SCR words before this chunk; a head's planes of JOIN follow each other, the lowest first.
     scr_words = ((chunk << WordShift) >> PartShift) + 16'(word_q);
     head_words = ((chunk - in_head) << WordShift) >> PartShift;
@@ -135,12 +159,18 @@ module vector_issue
     end
   end
 
-  assign req = active_q && (hold_q || mid_q || clear);
-  assign act_rd_req_o = req && !from_scr;
-  assign scr_rd_req_o = req && from_scr;
+  assign ask = active_q && (hold_q || mid_q || clear);
+  assign main_req = ask && !(mid_q && main_over_q);
+  assign aux_req = ask && (g_aux || b_aux) && !(mid_q && aux_over_q);
+  assign act_rd_req_o = main_req && !from_scr;
+  assign aux_rd_req_o = aux_req;
+  assign scr_rd_req_o = main_req && from_scr;
   assign act_rd_addr_o = $clog2(ActWords)'(act_base + act_offset);
+  assign aux_rd_addr_o = $clog2(ActWords)'(aux_base + aux_offset);
   assign scr_rd_addr_o = $clog2(ScrWords)'((cmd_i.a0 >> 1) + scr_words);
-  assign gnt = req && (from_scr ? scr_rd_gnt_i : act_rd_gnt_i);
+  assign main_gnt = main_req && (from_scr ? scr_rd_gnt_i : act_rd_gnt_i);
+  assign aux_gnt = aux_req && aux_rd_gnt_i;
+  assign gnt = main_gnt || aux_gnt;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -152,7 +182,7 @@ module vector_issue
       mid_q <= 1'b0;
       hold_q <= 1'b0;
     end else begin
-      hold_q <= req && !gnt;
+      hold_q <= ask && !gnt;
       if (gnt) begin
         mid_q <= !chunk_end;
         if (chunk_end && pass_end && pass.last_pass) active_q <= 1'b0;
@@ -169,9 +199,14 @@ module vector_issue
       word_q <= '0;
       step_q <= StepX;
     end else if (gnt) begin
-      word_q <= step_end ? '0 : word_q + 1'b1;
       step_q <= step;
-      if (step_end) step_q <= step == StepG && pass.has_b ? StepB : StepX;
+      if (main_gnt) begin
+        word_q <= step_end ? '0 : word_q + 1'b1;
+        if (step_end) step_q <= step == StepG && main_b ? StepB : StepX;
+      end
+      aux_b_q <= aux_b || (aux_gnt && b_aux);
+      main_over_q <= main_over;
+      aux_over_q <= aux_over;
       if (chunk_end) begin
         chunk_q <= chunk + 16'd1;
         fresh_q <= pass_end;
@@ -190,7 +225,7 @@ module vector_issue
 
   always_comb begin
     now.need = pass.need;
-    now.threshold = pass.need == NeedPrev ? group_q - GroupIdxWidth'(heads_i) : group_q;
+    now.threshold = pass.need == NeedPrev ? group_index - GroupIdxWidth'(heads_i) : group_index;
     now.aligned = pass.aligned;
     now.gap = pass.gap;
     now.join_planes = pass.join_planes;
@@ -212,23 +247,25 @@ module vector_issue
       flight_valid_q <= 1'b0;
       held_valid_q <= 1'b0;
     end else begin
-      cap_x_o <= gnt && step == StepX;
-      cap_g_o <= gnt && step == StepG;
-      cap_b_o <= gnt && step == StepB;
-      flight_valid_q <= gnt && chunk_end;
+      cap_x_o <= main_gnt && step == StepX;
+      cap_g_o <= (main_gnt && step == StepG) || (aux_gnt && !aux_b);
+      cap_b_o <= (main_gnt && step == StepB) || (aux_gnt && aux_b);
+      flight_valid_q <= chunk_end;
       if (flight_valid_q) held_valid_q <= 1'b1;
       else if (fire_o) held_valid_q <= 1'b0;
     end
   end
 
   always_ff @(posedge clk_i) begin
-    if (gnt) begin
+    cap_g_aux_o <= aux_gnt && !aux_b;
+    cap_b_aux_o <= aux_gnt && aux_b;
+    if (main_gnt) begin
       cap_src_o <= from_scr ? SrcScr : step == StepX && pass.main_bytes ? SrcBytes : SrcAct;
       cap_word_o <= word_q;
       cap_part_o <= PartWidth'(chunk);
       cap_quarter_o <= chunk[1:0];
-      if (chunk_end) flight_q <= now;
     end
+    if (chunk_end) flight_q <= now;
     if (flight_valid_q) held_q <= flight_q;
   end
 
@@ -294,6 +331,7 @@ module vector_issue
   `ASSERT(NoOverwrite, !(flight_valid_q && held_valid_q && !fire_o))
   `ASSERT(StartWhenIdle, !start_i || !busy_o)
   `ASSERT_STABLE(ActStable, act_rd_req_o, act_rd_gnt_i, act_rd_addr_o)
+  `ASSERT_STABLE(AuxStable, aux_rd_req_o, aux_rd_gnt_i, aux_rd_addr_o)
   `ASSERT_STABLE(ScrStable, scr_rd_req_o, scr_rd_gnt_i, scr_rd_addr_o)
   `ASSERT(AlignedApart, !(fire_o && held_q.aligned && counting_q && odd_q))
 

@@ -14,6 +14,7 @@ module vector_lane
     input  logic               cap_g_i,
     input  logic               cap_b_i,
     input  logic [31:0]        act_i,
+    input  logic [31:0]        aux_i,
     input  logic [7:0]         byte_i,
     input  logic [31:0]        scr_i,
     input  logic signed [31:0] mean_i,
@@ -44,7 +45,7 @@ module vector_lane
 
   logic signed [31:0] x_q, g_q, b_q;
   logic signed [31:0] c_q, g1_q, a_q, w_q, z_q;
-  logic signed [32:0] b1_q, b2_q;
+  logic signed [32:0] b1_q, bp_q, ba_q, b2_q;  // addend at C, P, A, M
   logic signed [15:0] n_q, g2_q, late_q;
   logic signed [15:0] other_q[OtherDepth];
   logic signed [32:0] p_q;
@@ -64,8 +65,8 @@ module vector_lane
         default: x_q <= $signed(act_i);
       endcase
     end
-    if (cap_g_i) g_q <= ctl_i.from_scr ? $signed(scr_i) : $signed(act_i);
-    if (cap_b_i) b_q <= ctl_i.from_scr ? $signed(scr_i) : $signed(act_i);
+    if (cap_g_i) g_q <= ctl_i.g_aux ? $signed(aux_i) : ctl_i.from_scr ? $signed(scr_i) : $signed(act_i);
+    if (cap_b_i) b_q <= ctl_i.b_aux ? $signed(aux_i) : $signed(scr_i);
   end
 
   // --- C ---
@@ -145,6 +146,7 @@ module vector_lane
     if (ctl_i.ld_p) begin
       if (ctl_i.mul == MulRope && ctl_i.mul_second) p_q <= Odd ? p_q + mul_p : p_q - mul_p;
       else p_q <= mul_p;
+      bp_q <= b1_q;
     end
   end
 
@@ -170,6 +172,7 @@ module vector_lane
 
   always_ff @(posedge clk_i) begin
     if (ctl_i.ld_a) begin
+      ba_q <= ctl_i.a_sel == AFromP ? bp_q : b1_q;
       a_q <= ctl_i.norm_a ? 32'(sf_pkg::norm16(a_src, ctl_i.d_a)) : a_src;
       unique case (ctl_i.factor)
         FactorOther: factor_q <= 18'(n_q);
@@ -187,7 +190,7 @@ module vector_lane
   always_ff @(posedge clk_i) begin
     if (ctl_i.ld_m) begin
       m_q <= 48'(a_q) * 48'(factor_q);
-      b2_q <= b1_q;
+      b2_q <= ba_q;
     end
   end
 
@@ -237,13 +240,14 @@ module vector_lane
     if (ctl_i.max_en) begin
       unique case (ctl_i.max_sel)
         MaxA: max_key_o = magnitude(a_q);
-        MaxW: max_key_o = magnitude(w_q);
+        MaxW: max_key_o = ctl_i.out_relu && w_q[31] ? '0 : magnitude(w_q);
         MaxSigned: max_key_o = {~w_q[31], w_q[30:0]};
         default: max_key_o = magnitude(c_q);
       endcase
     end
     sum_o = '0;
-    if (ctl_i.sum_en) sum_o = ctl_i.sum_p ? p_q[31:0] : c_q;
+    if (ctl_i.sum_en) sum_o = ctl_i.sum_w ? w_q : ctl_i.sum_p ? p_q[31:0] : c_q;
+    if (ctl_i.sum_w && ctl_i.out_relu && w_q[31]) sum_o = '0;
     out_o = '0;
     if (ctl_i.out_en) begin
       if (ctl_i.out_p) out_o = p_q[31:0];

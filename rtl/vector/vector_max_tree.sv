@@ -1,4 +1,5 @@
-// Maximum over the lanes and over the chunks of a head, and the running argmax of logits.
+// Maximum over the lanes and over the chunks of a head, the running argmax of logits, and a maximum that is kept over
+// instructions.
 //
 // A chunk a cycle; the result of a head (max_o of its slot, count_o one more) is there three cycles after its last
 // chunk, the argmax likewise. Ties go to the lowest lane and the lowest id.
@@ -16,6 +17,7 @@ module vector_max_tree
     input  logic                     clear_i,  // count_o = 0
     input  logic                     valid_i,
     input  logic                     argmax_i,
+    input  logic                     keep_i,
     input  logic [SlotWidth-1:0]     slot_i,
     input  logic                     first_i,
     input  logic                     last_i,
@@ -25,6 +27,8 @@ module vector_max_tree
     output logic                     busy_o,
     output logic [Slots-1:0][31:0]   max_o,
     output logic [GroupIdxWidth-1:0] count_o,
+    input  logic                     kept_clear_i,
+    output logic [31:0]              kept_o,
     input  logic                     argmax_clear_i,
     output logic [31:0]              argmax_id_o
 );
@@ -34,6 +38,7 @@ module vector_max_tree
 
   typedef struct packed {
     logic argmax;
+    logic keep;
     logic some;  // a lane takes part
     logic [SlotWidth-1:0] slot;
     logic first;
@@ -96,7 +101,7 @@ module vector_max_tree
   always_ff @(posedge clk_i) begin
     if (valid_i) begin
       part_q <= part_d;
-      tag1_q <= '{argmax: argmax_i, some: lanes_i != '0, slot: slot_i, first: first_i, last: last_i, id: id_i};
+      tag1_q <= '{argmax: argmax_i, keep: keep_i, some: lanes_i != '0, slot: slot_i, first: first_i, last: last_i, id: id_i};
     end
     if (valid1_q) begin
       whole_q <= whole_d;
@@ -118,6 +123,11 @@ module vector_max_tree
   always_ff @(posedge clk_i) begin
     if (!rst_ni || clear_i) count_o <= '0;
     else if (valid2_q && !tag2_q.argmax && tag2_q.last) count_o <= count_o + 1'b1;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || kept_clear_i) kept_o <= '0;
+    else if (valid2_q && tag2_q.keep && whole_q.key > kept_o) kept_o <= whole_q.key;
   end
 
   // Argmax.

@@ -2,7 +2,8 @@
 //
 // Chunks come in the order of the vector, so the position is counted here. A chunk takes one write, a K chunk
 // VecLanes / GroupBanks (one a row of the tile). A buffer of three chunks; room_next_o says, without a look at the
-// grants, that one more fits in the next cycle: with two, a chunk a cycle would not.
+// grants, that one more fits in the next cycle: with two, a chunk a cycle would not. While hold_i is up the instruction
+// before is still written: what it needs of its command is kept here, and nothing new has room.
 `include "assert.svh"
 
 module vector_output
@@ -22,7 +23,8 @@ module vector_output
 ) (
     input  logic                        clk_i,
     input  logic                        rst_ni,
-    input  logic                        start_i,  // of an instruction; cmd_i and dest_i are stable from the next cycle on
+    input  logic                        start_i,  // of an instruction's chunks; its command is there from the next cycle on
+    input  logic                        hold_i,
     /* verilator lint_off UNUSEDSIGNAL */  // a part of the fields concerns each piece
     input  unit_cmd_t                   cmd_i,
     /* verilator lint_on UNUSEDSIGNAL */
@@ -74,17 +76,30 @@ module vector_output
   logic [15:0] chunk_q;
   logic [KeyRowWidth-1:0] row_q;
   logic bytes_out;
+  dest_e dest_q;
+  logic [15:0] head_mask_q, base_q, pos_q;
+  logic pairs_q;
 
-  assign bytes_out = dest_i != DestAct;
+  always_ff @(posedge clk_i) begin
+    if (!hold_i) begin
+      dest_q <= dest_i;
+      head_mask_q <= head_mask_i;
+      base_q <= cmd_i.a2;
+      pos_q <= cmd_i.pos;
+      pairs_q <= cmd_i.s2[PairBit];
+    end
+  end
+
+  assign bytes_out = dest_q != DestAct;
   assign valid = used_q != '0;
-  assign act_wr_req_o = valid && (dest_i == DestAct || dest_i == DestActBytes);
-  assign scr_wr_req_o = valid && dest_i == DestScrBytes;
-  assign kva_req_o = valid && (dest_i == DestKey || dest_i == DestValue);
+  assign act_wr_req_o = valid && (dest_q == DestAct || dest_q == DestActBytes);
+  assign scr_wr_req_o = valid && dest_q == DestScrBytes;
+  assign kva_req_o = valid && (dest_q == DestKey || dest_q == DestValue);
   assign gnt = (act_wr_req_o && act_wr_gnt_i) || (scr_wr_req_o && scr_wr_gnt_i) || (kva_req_o && kva_gnt_i);
-  assign last_write = dest_i != DestKey || row_q == KeyRowWidth'(KeyRows - 1);
+  assign last_write = dest_q != DestKey || row_q == KeyRowWidth'(KeyRows - 1);
   assign pop = gnt && last_write;
   assign busy_o = valid;
-  assign room_next_o = 32'(used_q) + 32'(push_i) < Depth;
+  assign room_next_o = !hold_i && 32'(used_q) + 32'(push_i) < Depth;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -117,7 +132,7 @@ module vector_output
   end
 
   // --- ACT ---
-  assign act_wr_addr_o = $clog2(ActWords)'(cmd_i.a2 + (bytes_out ? chunk_q >> 2 : chunk_q));
+  assign act_wr_addr_o = $clog2(ActWords)'(base_q + (bytes_out ? chunk_q >> 2 : chunk_q));
   assign act_wr_be_o = bytes_out ? ActBytes'({VecLanes{1'b1}}) << {chunk_q[1:0], LaneShift'(0)} : '1;
 
   always_comb begin
@@ -132,7 +147,7 @@ module vector_output
 
   // --- SCR ---
   logic [AddrWidth-1:0] scr_byte;
-  assign scr_byte = (AddrWidth'(cmd_i.a2) << HalfShift) + (AddrWidth'(chunk_q) << LaneShift);
+  assign scr_byte = (AddrWidth'(base_q) << HalfShift) + (AddrWidth'(chunk_q) << LaneShift);
   assign scr_wr_addr_o = $clog2(ScrWords)'(scr_byte >> ScrShift);
   assign scr_wr_be_o = ScrBytes'({VecLanes{1'b1}}) << scr_byte[ScrShift-1:0];
 
@@ -145,26 +160,29 @@ module vector_output
   logic [ColWidth-1:0] column;
   logic [15:0] in_head, head_chunk, row;
   logic [AddrWidth-1:0] value_byte;
-  assign column = cmd_i.pos[ColWidth-1:0];
-  assign kva_group_o = GroupWidth'((cmd_i.pos >> ColWidth) % 16'(Groups));
-  assign in_head = chunk_q & head_mask_i;
+  assign column = pos_q[ColWidth-1:0];
+  // Of kv heads in pairs the second's tiles lie half of the groups further.
+  logic second;
+  assign second = pairs_q && (chunk_q & (head_mask_q + 16'd1)) != '0;
+  assign kva_group_o = GroupWidth'(((pos_q >> ColWidth) + (second ? 16'(Groups / 2) : '0)) % 16'(Groups));
+  assign in_head = chunk_q & head_mask_q;
   assign head_chunk = chunk_q - in_head;
-  assign value_byte = (AddrWidth'(column) * (AddrWidth'(head_mask_i) + 1'b1) + AddrWidth'(in_head)) << LaneShift;
+  assign value_byte = (AddrWidth'(column) * (AddrWidth'(head_mask_q) + 1'b1) + AddrWidth'(in_head)) << LaneShift;
 
   always_comb begin
-    if (dest_i == DestKey) begin
+    if (dest_q == DestKey) begin
       row = ((16'(head_chunk << 1) + in_head) << KeyShift) + 16'(row_q);
     end else begin
-      row = ((16'(head_chunk << 1) + head_mask_i + 16'd1) << KeyShift) + 16'(value_byte >> BeatShift);
+      row = ((16'(head_chunk << 1) + head_mask_q + 16'd1) << KeyShift) + 16'(value_byte >> BeatShift);
     end
   end
-  assign kva_addr_o = $clog2(KvRows)'(cmd_i.a2 + row);
+  assign kva_addr_o = $clog2(KvRows)'(base_q + row);
 
   always_comb begin
     kva_data_o = '0;
     kva_be_o = '0;
     if (kva_req_o) begin
-      if (dest_i == DestKey) begin
+      if (dest_q == DestKey) begin
         for (int unsigned b = 0; b < GroupBanks; b++) begin
           kva_data_o[8*ArrayCols*b+:8*ArrayCols] =
               {ArrayCols{bytes[8*(32'(row_q)*GroupBanks+b)+:8]}};

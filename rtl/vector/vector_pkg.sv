@@ -14,10 +14,12 @@ package vector_pkg;
 
   // Fields of mode (docs/isa.md).
   localparam logic [2:0] OneGroup = 3'd7;
+  localparam int unsigned PairBit = 16;  // of s2, QUANT of K and V
   typedef enum logic [1:0] {
     AuxNone = 2'd0,
     AuxBias = 2'd1,
-    AuxRope = 2'd2
+    AuxRope = 2'd2,
+    AuxKnown = 2'd3  // none, and the maximum is the one that was kept
   } aux_e;
   typedef enum logic [1:0] {
     QuantAct = 2'd0,
@@ -113,6 +115,7 @@ package vector_pkg;
     logic sum_c;   // sum of stage C
     logic sum_p;   // sum of stage P (squares)
     logic argmax;
+    logic keep;    // maximum and sum of what comes out
     mul_e mul;
     logic relu;    // in the normaliser
     norm_e norm;
@@ -209,7 +212,6 @@ package vector_pkg;
         end
         default: begin
           p.has_g = 1'b1;
-          p.gap = 2'd1;
           p.stage.route = RouteLong;
           p.stage = to_bytes(p.stage);
           p.last_pass = 1'b1;
@@ -233,13 +235,13 @@ package vector_pkg;
         p.has_g = 1'b1;
         p.has_b = 1'b1;
         p.b_base = BaseA1Next;
-        p.aligned = 1'b1;
-        p.gap = 2'd3;
+        p.gap = 2'd1;
         p.stage.route = RouteLong;
         p.stage.add = 1'b1;
         if (index == 3'd3) begin
           p.stage.max_w = 1'b1;
         end else begin
+          p.aligned = 1'b1;
           p.stage.loop = LoopQuant;
           p.last_pass = 1'b1;
         end
@@ -256,12 +258,12 @@ package vector_pkg;
     unique case (aux)
       AuxBias: begin
         p.has_b = 1'b1;
-        p.gap = 2'd1;
         p.stage.add = 1'b1;
         if (index == '0) begin
           p.need = NeedInit;
           p.stage.max_w = 1'b1;
         end else begin
+          p.gap = 2'd1;
           p.aligned = 1'b1;
           p.stage.loop = LoopQuant;
           p.last_pass = 1'b1;
@@ -282,7 +284,7 @@ package vector_pkg;
           p.last_pass = 1'b1;
         end
       end
-      default: begin
+      default: begin  // none, or the maximum is known
         if (index == '0) return max_pass(BaseA0, '0);
         p.stage = to_bytes(p.stage);
         p.last_pass = 1'b1;
@@ -291,12 +293,32 @@ package vector_pkg;
     return p;
   endfunction
 
+  /* verilator lint_off UNUSEDSIGNAL */  // a part of the mode concerns each
+  // The first pass only looks for what was kept when the vector was written: it is left out.
+  function automatic logic known(input isa_pkg::opcode_e opcode, input logic [6:0] mode);
+    if (opcode == isa_pkg::OpNorm) return mode[2];
+    return opcode == isa_pkg::OpQuant && aux_e'(mode[1:0]) == AuxKnown;
+  endfunction
+
+  // Keeps, or keeps from here on, maximum and sum of what it writes.
+  function automatic logic keeps(input isa_pkg::opcode_e opcode, input logic [6:0] mode);
+    unique case (opcode)
+      isa_pkg::OpJoin, isa_pkg::OpResadd, isa_pkg::OpEmbed: return mode[1];
+      isa_pkg::OpActfn: return mode[4];
+      default: return 1'b0;
+    endcase
+  endfunction
+  function automatic logic begins(input isa_pkg::opcode_e opcode, input logic [6:0] mode);
+    return keeps(opcode, mode) && (opcode == isa_pkg::OpActfn ? mode[5] : mode[2]);
+  endfunction
+  /* verilator lint_on UNUSEDSIGNAL */
+
   function automatic pass_t act_pass(input act_e kind, input logic gated, input logic bias,
                                      input logic [PassWidth-1:0] index);
     pass_t p;
     p = blank_pass();
     p.has_g = gated;
-    p.gap = gated || bias ? 2'd1 : 2'd0;
+    p.gap = gated ? 2'd1 : 2'd0;
     p.stage.out = 1'b1;
     p.stage.beats = gated ? BeatOther : BeatNone;
     if (kind == Relu2 || (kind == Relu && !bias)) begin
@@ -362,7 +384,6 @@ package vector_pkg;
       isa_pkg::OpEmbed: begin
         p.main_bytes = 1'b1;
         p.has_b = option;
-        p.gap = option ? 2'd1 : 2'd0;
         p.stage.add = option;
       end
       default: begin  // LOGIT
@@ -379,14 +400,20 @@ package vector_pkg;
     return p;
   endfunction
 
-  function automatic pass_t pass_of(input isa_pkg::opcode_e opcode, input logic [3:0] mode,
+  function automatic pass_t pass_of(input isa_pkg::opcode_e opcode,
+                                    /* verilator lint_off UNUSEDSIGNAL */
+                                    input logic [6:0] mode,
+                                    /* verilator lint_on UNUSEDSIGNAL */
                                     input logic [PassWidth-1:0] index);
+    pass_t p;
     unique case (opcode)
-      isa_pkg::OpNorm: return norm_pass(mode[0], index);
-      isa_pkg::OpQuant: return quant_pass(aux_e'(mode[1:0]), index);
-      isa_pkg::OpActfn: return act_pass(act_e'(mode[1:0]), mode[2], mode[3], index);
-      default: return single_pass(opcode, mode[0]);
+      isa_pkg::OpNorm: p = norm_pass(mode[0], index);
+      isa_pkg::OpQuant: p = quant_pass(aux_e'(mode[1:0]), index);
+      isa_pkg::OpActfn: p = act_pass(act_e'(mode[1:0]), mode[2], mode[3], index);
+      default: p = single_pass(opcode, mode[0]);
     endcase
+    p.stage.keep = p.stage.out && keeps(opcode, mode);
+    return p;
   endfunction
 
   typedef enum logic [2:0] {
@@ -418,7 +445,9 @@ package vector_pkg;
   // What all lanes do in a cycle: load enables of the stages and their selections.
   typedef struct packed {
     src_e x_src;
-    logic from_scr;  // second operand and addend
+    logic from_scr;  // second operand and addend, unless from the auxiliary port
+    logic g_aux;
+    logic b_aux;
     logic ld_c;
     logic ld_op;  // second operand and addend, with the first beat
     c_sel_e c_sel;
@@ -453,6 +482,7 @@ package vector_pkg;
     max_sel_e max_sel;
     logic sum_en;
     logic sum_p;
+    logic sum_w;
     logic out_en;
     logic out_bytes;
     logic out_relu;

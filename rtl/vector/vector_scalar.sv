@@ -24,9 +24,12 @@ module vector_scalar
     input  logic [15:0]                 base_head_i,
     input  logic [2:0]                  heads_i,
     output logic                        busy_o,
+    input  logic                        hold_i,         // the instruction before is still written: no writes
 
     input  logic [Slots-1:0][31:0]      max_i,
     input  logic [GroupIdxWidth-1:0]    max_count_i,
+    input  logic [31:0]                 kept_max_i,     // of what earlier instructions wrote
+    input  logic signed [47:0]          kept_sum_i,
     input  logic signed [47:0]          sum_i,
     input  logic                        sum_done_i,
     output logic                        sum_clear_o,
@@ -204,8 +207,16 @@ module vector_scalar
       end
       default: has_reductions = 1'b0;
     endcase
-    available = kind == KindMean || kind == KindVar ? sum_done_i : max_count_i != max_seen_q;
+    available = known_now || (kind == KindMean || kind == KindVar ? sum_done_i : max_count_i != max_seen_q);
   end
+
+  logic is_known, known_now;
+  logic [31:0] max;
+  logic signed [47:0] sum;
+  assign is_known = known(cmd_i.opcode, cmd_i.mode);
+  assign known_now = is_known && pass_q == '0;
+  assign max = known_now || (is_known && is_quant) ? kept_max_i : max_i[d_slot];
+  assign sum = known_now ? kept_sum_i : sum_i;
 
   logic head_end;
   assign head_end = 3'(slot_q) == heads_i - 3'd1;
@@ -298,7 +309,7 @@ module vector_scalar
       default: ;
     endcase
     unique case (alu)
-      AluNorm32: alu_y = sf_pkg::sf_norm32(max_i[d_slot], '0);
+      AluNorm32: alu_y = sf_pkg::sf_norm32(max, '0);
       AluNorm64: alu_y = sf_pkg::sf_norm64(64'(sum_i), d0 <<< 1);
       AluMul: alu_y = sf_pkg::sf_mul(alu_a, alu_b);
       AluAdd: alu_y = sf_pkg::sf_add(alu_a, alu_b);
@@ -446,7 +457,7 @@ module vector_scalar
       load_q <= '0;
     end else begin
       if (ready_up) ready_count_o <= ready_count_o + 1'b1;
-      if (state_q == Wait && available && (kind == KindShift || kind == KindQuant))
+      if (state_q == Wait && available && !known_now && (kind == KindShift || kind == KindQuant))
         max_seen_q <= max_seen_q + 1'b1;
       if (load_req_q && scl_rd_gnt_i) load_q <= load_q + 2'd1;
       // End of the program of a (pass, head).
@@ -472,10 +483,10 @@ module vector_scalar
     if (state_q != Idle && state_q != OutEref && state_q != OutWrite) t_q <= alu_y;
     if ((state_q == InitA && !is_norm) || state_q == VarScale) s_q <= alu_y;
     if (state_q == InitB || state_q == InitC) u_q <= alu_y;
-    if (state_q == Wait && kind == KindMean) product_q <= 64'(sum_i) * 64'($signed({1'b0, ld_q[3].m}));
+    if (state_q == Wait && kind == KindMean) product_q <= 64'(sum) * 64'($signed({1'b0, ld_q[3].m}));
     if (state_q == MeanShift) mean_o <= mean_of(product_q, ld_q[3].e);
-    if (state_q == Wait && available && kind == KindShift) first_d_o[d_slot] <= norm_shift(max_i[d_slot]);
-    if (state_q == Wait && available && kind == KindQuant) second_d_o[slot_q] <= norm_shift(max_i[slot_q]);
+    if (state_q == Wait && available && kind == KindShift) first_d_o[d_slot] <= norm_shift(max);
+    if (state_q == Wait && available && kind == KindQuant) second_d_o[slot_q] <= norm_shift(max);
     shift_slot_q <= slot_q;
     if (state_q == QuantFactor) slot_factor_o[slot_q] <= alu_y.m;
     if (shift_pending_q) begin
@@ -515,11 +526,11 @@ module vector_scalar
     if (writes_eref) scl_addr = eref_addr;
     kvs_addr = cmd_i.s2[15:0] + 16'(head << 1) + 16'(dest == QuantValue);
   end
-  assign scl_wr_req_o = write_scl_q;
+  assign scl_wr_req_o = write_scl_q && !hold_i;
   assign scl_wr_addr_o = $clog2(SclWords)'(scl_addr);
   assign scl_wr_data_o = writes_eref ? 32'(t_q.e) : t_q;
   assign scl_wr_be_o = '1;
-  assign kvs_wr_req_o = write_kvs_q;
+  assign kvs_wr_req_o = write_kvs_q && !hold_i;
   assign kvs_wr_addr_o = $clog2(KvsWords)'(kvs_addr);
   assign kvs_wr_data_o = {ArrayCols{t_q}};
   assign kvs_wr_be_o = ScrBytes'(4'hF) << {cmd_i.pos[ColWidth-1:0], 2'b00};

@@ -2,8 +2,10 @@
 //
 // An instruction runs as passes over chunks (vector_pkg); vector_issue reads and fires, the lanes compute, the trees
 // reduce, vector_scalar handles scales, vector_output writes. QUANT and JOIN work on up to four heads at once.
-// Throughput: a chunk a cycle in passes with one operand that write nothing, else one per operand read (two at least).
-// One instruction at a time; the next is taken in the cycle of done_o. Illegal operands pulse err_o instead of done_o.
+// Throughput: a chunk in as many cycles as the busier of the two read ports has words of it, two where it goes through a
+// multiplier twice (docs/vector.md).
+// One instruction at a time; the next is taken in the cycle of done_o, or, while nothing but rows of K are left to be
+// written (the tail), before: it writes nothing until they are. Illegal operands pulse err_o instead of done_o.
 `include "assert.svh"
 
 module vector_unit
@@ -44,6 +46,10 @@ module vector_unit
     output logic [$clog2(ActWords)-1:0] act_rd_addr_o,
     input  logic                        act_rd_gnt_i,
     input  logic [8*ActBytes-1:0]       act_rd_data_i,
+    output logic                        aux_rd_req_o,  // ACT, constants
+    output logic [$clog2(ActWords)-1:0] aux_rd_addr_o,
+    input  logic                        aux_rd_gnt_i,
+    input  logic [8*ActBytes-1:0]       aux_rd_data_i,
     output logic                        act_wr_req_o,
     output logic [$clog2(ActWords)-1:0] act_wr_addr_o,
     output logic [8*ActBytes-1:0]       act_wr_data_o,
@@ -110,14 +116,14 @@ module vector_unit
       .bad_address_o(bad_address)
   );
 
-  logic run_q, done, batch_done, start, last_batch;
+  logic run_q, done, batch_done, start, last_batch, computed, tail_q, tail_end, overlap;
   unit_cmd_t cmd_q;
   dest_e dest_q;
   logic [15:0] head_mask_q, base_chunk_q, base_head_q, heads_left_q;
   logic [2:0] heads;
   logic one_group;
 
-  assign cmd_ready_o = !run_q || done;
+  assign cmd_ready_o = !run_q || done || overlap;
   assign take = cmd_valid_i && cmd_ready_o;
   assign legal = !bad_operand && !bad_address;
   // Heads count in QUANT and JOIN only.
@@ -127,7 +133,7 @@ module vector_unit
   assign heads = heads_left_q >= 16'(Slots) ? 3'(Slots) : heads_left_q[2:0];
   assign last_batch = heads_left_q <= 16'(Slots);
   assign done = batch_done && last_batch;
-  assign done_o = done;
+  assign done_o = done || tail_end;
 
   function automatic dest_e dest_of(input isa_pkg::opcode_e opcode, input logic to_scr,
                                     input quant_dest_e quant);
@@ -144,10 +150,13 @@ module vector_unit
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       run_q <= 1'b0;
+      tail_q <= 1'b0;
       err_o <= 1'b0;
     end else begin
       if (take) run_q <= legal;
       else if (done) run_q <= 1'b0;
+      if (take && overlap) tail_q <= 1'b1;
+      else if (tail_end) tail_q <= 1'b0;
       err_o <= take && !legal;
     end
   end
@@ -171,7 +180,7 @@ module vector_unit
   // --- issue ---------------------------------------------------------------------------------------------------------
   logic issue_busy, en_q, en_next, init_done, fire, fire_join, fire_three, fire_mean, fire_b, fire_add_g;
   logic [GroupIdxWidth-1:0] ready_count;
-  logic cap_x, cap_g, cap_b;
+  logic cap_x, cap_g, cap_b, cap_g_aux, cap_b_aux;
   src_e cap_src;
   /* verilator lint_off UNUSEDSIGNAL */  // each is for one relation of lanes and columns
   logic [WordWidth-1:0] cap_word;
@@ -202,12 +211,17 @@ module vector_unit
       .act_rd_req_o,
       .act_rd_addr_o,
       .act_rd_gnt_i,
+      .aux_rd_req_o,
+      .aux_rd_addr_o,
+      .aux_rd_gnt_i,
       .scr_rd_req_o,
       .scr_rd_addr_o,
       .scr_rd_gnt_i,
       .cap_x_o(cap_x),
       .cap_g_o(cap_g),
       .cap_b_o(cap_b),
+      .cap_g_aux_o(cap_g_aux),
+      .cap_b_aux_o(cap_b_aux),
       .cap_src_o(cap_src),
       .cap_word_o(cap_word),
       .cap_part_o(cap_part),
@@ -320,8 +334,10 @@ module vector_unit
   end
 
   // --- scales --------------------------------------------------------------------------------------------------------
-  logic scalar_busy, sum_clear, sum_done, sum_busy, max_busy;
+  logic scalar_busy, sum_clear, sum_done, sum_busy, max_busy, kept_clear;
   logic [Slots-1:0][31:0] max;
+  logic [31:0] kept_max;
+  logic signed [47:0] kept_sum;
   logic [GroupIdxWidth-1:0] max_count;
   logic signed [47:0] sum;
   logic signed [31:0] mean;
@@ -344,8 +360,11 @@ module vector_unit
       .base_head_i(base_head_q),
       .heads_i(heads),
       .busy_o(scalar_busy),
+      .hold_i(tail_q),
       .max_i(max),
       .max_count_i(max_count),
+      .kept_max_i(kept_max),
+      .kept_sum_i(kept_sum),
       .sum_i(sum),
       .sum_done_i(sum_done),
       .sum_clear_o(sum_clear),
@@ -377,11 +396,12 @@ module vector_unit
   // --- lane control --------------------------------------------------------------------------------------------------
   lane_ctl_t ctl;
   logic [$clog2(OtherDepth)-1:0] other_wr_q, other_rd_q;
-  logic max_c, max_a, max_w, argmax, sum_c, sum_p, push;
+  logic max_c, max_a, max_w, argmax, sum_c, sum_p, keep, push;
 
   assign max_c = en_q && c_valid_q && !c_q.beat && c_q.max_c;
   assign max_a = en_q && a_valid_q && a_q.max_a;
-  assign max_w = en_q && w_valid_q && w_q.max_w;
+  assign keep = en_q && w_out && w_q.keep;
+  assign max_w = keep || (en_q && w_valid_q && w_q.max_w);
   assign argmax = en_q && w_valid_q && w_q.argmax;
   assign sum_c = en_q && c_valid_q && c_q.sum_c;
   // Squares: the second beat of a weighted norm, or all there is.
@@ -391,6 +411,8 @@ module vector_unit
   always_comb begin
     ctl.x_src = cap_src;
     ctl.from_scr = cap_src == SrcScr;
+    ctl.g_aux = cap_g_aux;
+    ctl.b_aux = cap_b_aux;
 
     ctl.ld_c = en_q && (fire || (second_beat && c_q.beats == BeatOther));
     ctl.ld_op = fire;
@@ -448,8 +470,9 @@ module vector_unit
 
     ctl.max_en = max_c || max_a || max_w || argmax;
     ctl.max_sel = max_a ? MaxA : max_w ? MaxW : argmax ? MaxSigned : MaxC;
-    ctl.sum_en = sum_c || sum_p;
+    ctl.sum_en = sum_c || sum_p || keep;
     ctl.sum_p = sum_p;
+    ctl.sum_w = keep;
     ctl.out_en = push;
     ctl.out_bytes = w_q.out_bytes;
     ctl.out_relu = w_q.out_relu;
@@ -490,8 +513,8 @@ module vector_unit
     end
     assign octet = act_rd_data_i[8*(VecLanes*32'(cap_quarter)+i)+:8];
     assign cap_x_lane = cap_x && here;
-    assign cap_g_lane = cap_g && here;
-    assign cap_b_lane = cap_b && here;
+    assign cap_g_lane = cap_g && (cap_g_aux || here);
+    assign cap_b_lane = cap_b && (cap_b_aux || here);
 
     vector_lane #(
         .Odd(i % 2 == 1)
@@ -502,6 +525,7 @@ module vector_unit
         .cap_g_i(cap_g_lane),
         .cap_b_i(cap_b_lane),
         .act_i(act_rd_data_i[32*i+:32]),
+        .aux_i(aux_rd_data_i[32*i+:32]),
         .byte_i(octet),
         .scr_i(scr),
         .mean_i(mean),
@@ -522,6 +546,7 @@ module vector_unit
   /* verilator lint_on UNUSEDSIGNAL */
   logic [31:0] logit_id_q, logit_left_q;
   logic [CountWidth-1:0] logit_lanes;
+  assign kept_clear = take && begins(cmd_i.opcode, cmd_i.mode);
   assign max_stage = max_a ? a_q : max_w ? w_q : c_q;
   assign logit_lanes = logit_left_q >= 32'(VecLanes) ? CountWidth'(VecLanes) : CountWidth'(logit_left_q);
 
@@ -543,6 +568,7 @@ module vector_unit
       .clear_i(start),
       .valid_i(ctl.max_en),
       .argmax_i(argmax),
+      .keep_i(keep),
       .slot_i(max_stage.slot),
       .first_i(max_stage.first),
       .last_i(max_stage.last),
@@ -552,6 +578,8 @@ module vector_unit
       .busy_o(max_busy),
       .max_o(max),
       .count_o(max_count),
+      .kept_clear_i(kept_clear),
+      .kept_o(kept_max),
       .argmax_clear_i(take && cmd_i.opcode == isa_pkg::OpLogit && cmd_i.mode[0]),
       .argmax_id_o
   );
@@ -563,12 +591,15 @@ module vector_unit
       .rst_ni,
       .clear_i(sum_clear || start),
       .valid_i(ctl.sum_en),
+      .keep_i(keep),
       .first_i(sum_p ? p_q.first : c_q.first),
       .last_i(sum_p ? p_q.last : c_q.last),
       .value_i(lane_sum),
       .busy_o(sum_busy),
       .done_o(sum_done),
-      .sum_o(sum)
+      .sum_o(sum),
+      .kept_clear_i(kept_clear),
+      .kept_o(kept_sum)
   );
 
   // --- output --------------------------------------------------------------------------------------------------------
@@ -586,7 +617,8 @@ module vector_unit
   ) u_output (
       .clk_i,
       .rst_ni,
-      .start_i(take),
+      .start_i((take && !overlap) || tail_end),
+      .hold_i(tail_q && !tail_end),
       .cmd_i(cmd_q),
       .dest_i(dest_q),
       .head_mask_i(head_mask_q),
@@ -616,11 +648,14 @@ module vector_unit
   logic pipe_busy;
   assign pipe_busy = c_valid_q || n_valid_q || p_valid_q || a_valid_q || m_valid_q || w_valid_q || t_valid_q ||
       s_valid_q || l_valid_q || e_valid_q || max_busy || sum_busy;
-  assign batch_done = run_q && !issue_busy && !pipe_busy && !scalar_busy && (!last_batch || !out_busy);
+  assign computed = run_q && !issue_busy && !pipe_busy && !scalar_busy && !tail_q;
+  assign batch_done = computed && (!last_batch || !out_busy);
+  assign overlap = computed && last_batch && out_busy && dest_q == DestKey && legal;
+  assign tail_end = tail_q && !out_busy;
 
   assign busy_o = run_q;
-  assign stall_operand_o = (act_rd_req_o && !act_rd_gnt_i) || (scr_rd_req_o && !scr_rd_gnt_i) ||
-      (scl_rd_req_o && !scl_rd_gnt_i);
+  assign stall_operand_o = (act_rd_req_o && !act_rd_gnt_i) || (aux_rd_req_o && !aux_rd_gnt_i) ||
+      (scr_rd_req_o && !scr_rd_gnt_i) || (scl_rd_req_o && !scl_rd_gnt_i);
   assign stall_output_o = (act_wr_req_o && !act_wr_gnt_i) || (scr_wr_req_o && !scr_wr_gnt_i) ||
       (scl_wr_req_o && !scl_wr_gnt_i) || (kvs_wr_req_o && !kvs_wr_gnt_i);
   assign stall_memory_o = kva_req_o && !kva_gnt_i;
@@ -631,6 +666,7 @@ module vector_unit
   `ASSERT(OneIntoA, !en_q || $onehot0({to_a_c, to_a_p, to_a_w, to_a_s}))
   `ASSERT(OneIntoP, !en_q || $onehot0({p_valid_d, l_valid_q}))
   `ASSERT(OneIntoMax, $onehot0({max_c, max_a, max_w, argmax}))
+  `ASSERT(OneIntoSum, $onehot0({sum_c, sum_p, keep}))
   `ASSERT(OneOut, $onehot0({w_out, e_valid_q}))
   `ASSERT(FireApart, !fire || !second_beat)
   `ASSERT(OtherFits, !ctl.ld_other || other_wr_q + 1'b1 != other_rd_q)
@@ -640,5 +676,7 @@ module vector_unit
   `COVER(Stalled, !en_q)
   `COVER(SeveralBatches, batch_done && !last_batch)
   `COVER(BackToBack, take && done)
+  `COVER(Overlapped, take && overlap)
+  `ASSERT(NotBothDone, !(done && tail_end))
 
 endmodule

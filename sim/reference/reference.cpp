@@ -20,6 +20,11 @@ constexpr int kScoreMaxWord = 3;
 constexpr int kRecordWords = 8;
 constexpr uint8_t kModeAccumulate = 2;
 constexpr uint8_t kModeOpen = 4;
+constexpr uint8_t kKeep = 2, kActKeep = 0x10;  // JOIN, RESADD, EMBED; ACTFN
+constexpr uint8_t kNormKnown = 4;
+constexpr int kAuxKnown = 3;
+constexpr uint8_t kModeRotated = 8;             // north feed
+constexpr uint64_t kPairs = uint64_t{1} << 16;  // of s2, QUANT of K and V
 constexpr uint8_t kModeThreePlanes = 0x20;
 
 size_t index_of(Space space) { return static_cast<size_t>(space); }
@@ -319,13 +324,12 @@ void Reference::load_tiles(const UnitCommand& cmd) {
     fail("bad address: expected a multiple of {}, found {:#x}", beat, cmd.a1);
   }
   for (size_t t = 0; t < cmd.count; ++t) {
-    const size_t unit = t + cmd.s1;
-    const size_t group = unit % groups;
+    const size_t group = (t + cmd.s1) % groups;
     const uint64_t address = cmd.a1 + t * tile_bytes;
     const auto source = memory(address, tile_bytes);
     note_read(Space::kMemory, address / beat, cmd.s0);
     for (size_t k = 0; k < cmd.s0; ++k) {
-      const uint64_t row = cmd.a0 + unit / groups * cmd.s0 + k;
+      const uint64_t row = cmd.a0 + t / groups * cmd.s0 + k;
       for (size_t b = 0; b < banks; ++b) {
         write_bytes(Space::kKv, row * cols, source.subspan(k * beat + b * cols, cols),
                     static_cast<uint32_t>(group * banks + b));
@@ -462,6 +466,9 @@ void Reference::array(const UnitCommand& cmd, bool pv) {
   const bool open = (cmd.mode & kModeOpen) != 0;
   const bool accumulate = (cmd.mode & kModeAccumulate) != 0;
   const size_t rows = north ? cmd.s2 & 0xFFFF : size_t{1} << (cmd.mode >> 3 & 3);
+  // Two kv heads, so many rows apart; the second's tiles half of the groups further. North: all tiles so.
+  const size_t pair_rows = !north && rows == 2 ? cmd.s2 & 0xFFFF : 0;
+  const bool rotated = north && (cmd.mode & kModeRotated) != 0;
   const size_t a_stride = cmd.s2 >> 16 & 0xFFFF;
   const size_t d_stride = cmd.s2 >> 32 & 0xFFFF;
   const size_t tiles = (cmd.count + cols - 1) / cols;
@@ -473,19 +480,18 @@ void Reference::array(const UnitCommand& cmd, bool pv) {
          banks, cmd.count, rows, dims);
   }
   const auto base = static_cast<uint16_t>(cmd.a1);
-  const auto row_of = [&](size_t t) {
-    return open && t == tiles - 1 ? size_t{cmd.s1} : base + t / groups * tile_rows;
-  };
-  // The bytes of a tile, in memory order.
-  const auto tile = [&](size_t t) {
+  // The bytes of a tile of a head, in memory order.
+  const auto tile = [&](size_t t, bool second) {
     std::vector<int8_t> values(tile_rows * banks * cols);
-    const size_t group = t % groups;
+    const size_t group = (t + (second || rotated ? groups / 2 : 0)) % groups;
+    size_t row = base + t / groups * tile_rows + (second ? pair_rows : 0);
+    if (open && t == tiles - 1) row = cmd.s1 + (second ? 2 * tile_rows : 0);
     for (size_t k = 0; k < tile_rows; ++k) {
       for (size_t b = 0; b < banks; ++b) {
-        std::memcpy(values.data() + (k * banks + b) * cols, kv_word(group * banks + b, row_of(t) + k), cols);
+        std::memcpy(values.data() + (k * banks + b) * cols, kv_word(group * banks + b, row + k), cols);
       }
     }
-    note_read(Space::kKv, group * words(Space::kKv) + row_of(t), tile_rows);
+    note_read(Space::kKv, group * words(Space::kKv) + row, tile_rows);
     return values;
   };
   const size_t half = 2 * cols;  // bytes of a half word
@@ -512,8 +518,9 @@ void Reference::array(const UnitCommand& cmd, bool pv) {
   // Of query row i, plane p: [i * planes + p], lowest plane first.
   std::vector<std::vector<int32_t>> sums(pv ? rows * planes : 0, std::vector<int32_t>(dims));
   for (size_t t = 0; t < tiles; ++t) {
-    const auto values = tile(t);
+    auto values = tile(t, false);
     for (size_t i = 0; i < rows; ++i) {
+      if (pair_rows != 0 && i == 1) values = tile(t, true);
       if (!pv) {
         const uint8_t* q = operand(i, (dims + half - 1) / half);
         std::vector<int32_t> scores(cols);
@@ -626,6 +633,7 @@ void Reference::norm(const UnitCommand& cmd) {
   const size_t n = size_t{cmd.count} * static_cast<size_t>(h_.vec_lanes);
   const bool layer = (cmd.mode & 1) != 0;
   const auto x = read_act(cmd.a0, cmd.count);
+  if ((cmd.mode & kNormKnown) != 0) check_kept("NORM", x);
   const auto g = read_act(cmd.a1 & 0xFFFF, cmd.count);
   QuantizedNorm weights;
   for (const int32_t v : g) weights.g.push_back(static_cast<int16_t>(v));
@@ -659,6 +667,7 @@ void Reference::quantise(const UnitCommand& cmd) {
   const int aux = cmd.mode & 3;
   const int to = cmd.mode >> 2 & 3;
   const auto y = read_act(cmd.a0, cmd.count);
+  if (aux == kAuxKnown) check_kept("QUANT", y);
   const Scale s = sf_mul(read_scale(cmd.s0), read_scale(cmd.s1));
   std::vector<int32_t> b;
   if (aux == 1) b = read_act(cmd.a1 & 0xFFFF, cmd.count);
@@ -688,7 +697,9 @@ void Reference::quantise(const UnitCommand& cmd) {
       scale = quant_into(part, s, q);
     }
     const std::span<const uint8_t> data(reinterpret_cast<const uint8_t*>(q.data()), n);
-    const auto group = static_cast<size_t>(cmd.pos / h_.array_cols) % static_cast<size_t>(h_.groups());
+    const auto groups = static_cast<size_t>(h_.groups());
+    const bool second = (cmd.s2 & kPairs) != 0 && h % 2 == 1;
+    const size_t group = (cmd.pos / cols + (second ? groups / 2 : 0)) % groups;
     const auto token = static_cast<size_t>(cmd.pos % h_.array_cols);
     const size_t tile_rows = n / banks;
     switch (to) {
@@ -751,6 +762,30 @@ void Reference::join(const UnitCommand& cmd) {
     }
   }
   write_words(Space::kAct, cmd.a2, att);
+  keep(cmd, kKeep, att);
+}
+
+// Maximum and sum of what an instruction writes, for a later one; `bit` of mode, the next one begins anew.
+void Reference::keep(const UnitCommand& cmd, uint8_t bit, std::span<const int32_t> values) {
+  if ((cmd.mode & bit) == 0) return;
+  if ((cmd.mode & 2 * bit) != 0) kept_ = {};
+  for (const int32_t v : values) {
+    kept_.max = std::max(kept_.max, std::abs(int64_t{v}));
+    kept_.sum += v;
+  }
+}
+
+// What a vector that an instruction finds should have left.
+void Reference::check_kept(std::string_view name, std::span<const int32_t> values) const {
+  Kept kept;
+  for (const int32_t v : values) {
+    kept.max = std::max(kept.max, std::abs(int64_t{v}));
+    kept.sum += v;
+  }
+  if (kept.max != kept_.max || kept.sum != kept_.sum) {
+    fail("{}: expected a vector of maximum {} and sum {}, found {} and {}", name, kept_.max, kept_.sum,
+         kept.max, kept.sum);
+  }
 }
 
 void Reference::residual(const UnitCommand& cmd) {
@@ -761,6 +796,7 @@ void Reference::residual(const UnitCommand& cmd) {
   const Scale s = sf_mul(read_scale(cmd.s0), read_scale(cmd.s1));
   residual_add(x, y, s, fraction_bits(read_scale(cmd.s2 & 0xFFFF)), b);
   write_words(Space::kAct, cmd.a2, x);
+  keep(cmd, kKeep, x);
 }
 
 void Reference::activation(const UnitCommand& cmd) {
@@ -777,6 +813,7 @@ void Reference::activation(const UnitCommand& cmd) {
   const Scale su = gated ? sf_mul(in, read_scale(cmd.s1 + 1U)) : Scale{};
   const Activated result = activate(kFunctions[cmd.mode & 3], g, sg, b, u, su);
   write_words(Space::kAct, cmd.a2, result.h);
+  keep(cmd, kActKeep, result.h);
   write_scl(cmd.s2 & 0xFFFF, sf_pack(result.scale));
 }
 
@@ -791,6 +828,7 @@ void Reference::embedding(const UnitCommand& cmd) {
   std::vector<int32_t> x(n);
   embed(row, read_scale(cmd.s0), fraction_bits(read_scale(cmd.s2 & 0xFFFF)), p, x);
   write_words(Space::kAct, cmd.a2, x);
+  keep(cmd, kKeep, x);
 }
 
 void Reference::logits(const UnitCommand& cmd) {

@@ -130,6 +130,8 @@ class Reference {
   void norm(const isa::UnitCommand& cmd);
   void quantise(const isa::UnitCommand& cmd);
   void join(const isa::UnitCommand& cmd);
+  void keep(const isa::UnitCommand& cmd, uint8_t bit, std::span<const int32_t> values);
+  void check_kept(std::string_view name, std::span<const int32_t> values) const;
   void residual(const isa::UnitCommand& cmd);
   void activation(const isa::UnitCommand& cmd);
   void embedding(const isa::UnitCommand& cmd);
@@ -153,6 +155,10 @@ class Reference {
   std::map<std::tuple<uint16_t, uint16_t, uint16_t>, Matrix>
       matrices_;  // by first crossbar, row tiles, words
   int argmax_ = 0;
+  struct Kept {
+    int64_t max = 0, sum = 0;
+  };
+  Kept kept_;  // of what JOIN, RESADD, EMBED and ACTFN wrote
   int32_t largest_ = 0;
   uint64_t adc_clips_ = 0;
   uint64_t instructions_ = 0;

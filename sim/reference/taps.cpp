@@ -120,9 +120,11 @@ void TensorComparer::compare(const TensorTap& tap, int layer, Reference& state) 
       const bool is_v = tap.kind == TensorTap::Kind::kOpenV;
       const auto rows = static_cast<size_t>(compiled_.layout.tile_rows);
       for (size_t kv = 0; kv < static_cast<size_t>(compiled_.config.kv_heads); ++kv) {
+        const size_t groups = static_cast<size_t>(h.groups());
+        const size_t home = (group + (compiled_.layout.kv_pairs && kv % 2 == 1 ? groups / 2 : 0)) % groups;
         for (size_t lane = 0; lane < padded; ++lane) {
           const size_t word = is_v ? token * (padded / cols) + lane / cols : lane;
-          const size_t bank = group * banks + word % banks;
+          const size_t bank = home * banks + word % banks;
           const size_t row = base + 2 * kv * rows + word / banks;
           const size_t byte = is_v ? lane % cols : token;
           flat.push_back(

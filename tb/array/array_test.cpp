@@ -109,7 +109,10 @@ struct Job {
   int tokens = 1, size = 1;                           // dims of QK, chunks of PV
   int a0 = 0, a_stride = 0, dst = 0, dst_stride = 0;  // half words
   int base = 0, open_base = 0;
+  int pair_rows = 0;     // banked, two heads: rows to the second head's tiles, 0: both have the same
+  bool rotated = false;  // north: tiles half of the groups further
 
+  bool shared() const { return pair_rows == 0 || lg_heads != 1; }
   UnitCmd cmd() const {
     UnitCmd c;
     c.opcode = pv ? isa::Opcode::kPv : isa::Opcode::kQk;
@@ -121,18 +124,20 @@ struct Job {
     c.a2 = static_cast<uint16_t>(dst);
     c.s0 = static_cast<uint16_t>(size);
     c.s1 = static_cast<uint16_t>(open_base);
-    c.s2 = static_cast<uint64_t>(rows) | static_cast<uint64_t>(a_stride) << 16 |
-           static_cast<uint64_t>(dst_stride) << 32;
+    if (rotated) c.mode |= 8;
+    c.s2 = static_cast<uint64_t>(!north && lg_heads == 1 ? pair_rows : rows) |
+           static_cast<uint64_t>(a_stride) << 16 | static_cast<uint64_t>(dst_stride) << 32;
     return c;
   }
   int operands() const { return north ? rows : 1 << lg_heads; }
   int planes() const { return three ? 3 : 2; }
   int tile_halves() const { return three ? 2 : 1; }  // half words of a tile's numerators
   std::string text() const {
-    return fmt::format("{}{}{}{}{} g={} m={} T={} size={} a0={} as={} dst={} ds={} base={} open={}",
+    return fmt::format("{}{}{}{}{}{} g={} m={} T={} size={} a0={} as={} dst={} ds={} base={} open={} pair={}",
                        pv ? "PV" : "QK", three ? " three" : "", north ? " north" : "",
-                       accumulate ? " acc" : "", open ? " open" : "", 1 << lg_heads, rows, tokens, size, a0,
-                       a_stride, dst, dst_stride, base, open_base);
+                       rotated ? " rotated" : "", accumulate ? " acc" : "", open ? " open" : "",
+                       1 << lg_heads, rows, tokens, size, a0, a_stride, dst, dst_stride, base, open_base,
+                       pair_rows);
   }
 };
 
@@ -171,11 +176,12 @@ class ArrayBench : public UnitBench<typename Config::Model> {
   int tile_rows(const Job& job) const {
     return (job.pv ? job.size * kShape.cols : job.size) / kShape.group_banks();
   }
-  // Byte `col` of word `word` of tile `tile`.
-  int8_t kv_byte(const Job& job, int tile, int tiles, int word, int col) {
-    const int group = tile % kShape.groups();
-    const int base =
-        job.open && tile == tiles - 1 ? job.open_base : job.base + tile / kShape.groups() * tile_rows(job);
+  // Byte `col` of word `word` of tile `tile` of a head.
+  int8_t kv_byte(const Job& job, int head, int tile, int tiles, int word, int col) {
+    const bool second = head == 1 && !job.north && !job.shared();
+    const int group = (tile + (second || job.rotated ? kShape.groups() / 2 : 0)) % kShape.groups();
+    int base = job.base + tile / kShape.groups() * tile_rows(job) + (second ? job.pair_rows : 0);
+    if (job.open && tile == tiles - 1) base = job.open_base + (second ? 2 * tile_rows(job) : 0);
     const int bank = group * kShape.group_banks() + word % kShape.group_banks();
     return static_cast<int8_t>(kv.word(bank, base + word / kShape.group_banks())[col]);
   }
@@ -198,7 +204,7 @@ class ArrayBench : public UnitBench<typename Config::Model> {
           std::vector<int32_t> score(cols, 0);
           for (int d = 0; d < job.size; ++d) {
             const auto q = static_cast<int8_t>(scr.bytes()[a + d]);
-            for (int c = 0; c < cols; ++c) score[c] += q * kv_byte(job, t, tiles, d, c);
+            for (int c = 0; c < cols; ++c) score[c] += q * kv_byte(job, h, t, tiles, d, c);
           }
           put(h, t, score);
         }
@@ -210,7 +216,8 @@ class ArrayBench : public UnitBench<typename Config::Model> {
           for (int t = 0; t < tiles; ++t) {
             for (int tok = 0; tok < cols; ++tok) {
               const int n = scr.bytes()[a + numerator_byte(job, t, tok, plane)];
-              for (int c = 0; c < cols; ++c) sum[c] += n * kv_byte(job, t, tiles, tok * job.size + chunk, c);
+              for (int c = 0; c < cols; ++c)
+                sum[c] += n * kv_byte(job, h, t, tiles, tok * job.size + chunk, c);
             }
           }
           put(h, plane * job.size + chunk, sum);
@@ -266,10 +273,13 @@ bool place(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job& job
   const int results = s.scr_words;  // half words: the upper half begins here
   const int tiles = (job.tokens + s.cols - 1) / s.cols;
   const int tile_rows = bench.tile_rows(job);
+  const bool pair = !job.north && !job.shared();
   const int span_rows = (tiles + s.groups() - 1) / s.groups() * tile_rows;
-  if (span_rows > s.kv_rows || tile_rows > s.kv_rows) return false;
-  job.base = uniform(rng, 0, s.kv_rows - span_rows);
-  job.open_base = uniform(rng, 0, s.kv_rows - tile_rows);
+  const int open_rows = pair ? 3 * tile_rows : tile_rows;
+  if (span_rows + (pair ? 1 : 0) > s.kv_rows || open_rows > s.kv_rows) return false;
+  if (pair) job.pair_rows = uniform(rng, 1, s.kv_rows - span_rows);
+  job.base = uniform(rng, 0, s.kv_rows - span_rows - (pair ? job.pair_rows : 0));
+  job.open_base = uniform(rng, 0, s.kv_rows - open_rows);
   const int halves = bench.operand_halves(job);
   job.a_stride = halves + uniform(rng, 0, 3);
   job.a0 = *a_top + uniform(rng, 0, 2);
@@ -291,8 +301,12 @@ bool place(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job& job
 
 // ---- Functional points: mode and size of an instruction ----
 
-std::string feed_name(bool north, int lg_heads, bool all_rows) {
-  if (north) return all_rows ? "north, all rows" : "north, a row";
+std::string feed_name(bool north, int lg_heads, int m, const Shape& s) {
+  if (north) {
+    return fmt::format("north{}, {}", (lg_heads & 1) != 0 ? " rotated" : "",
+                       m == s.rows ? "all rows" : "a row");
+  }
+  if (lg_heads == 1 && m != 0) return "banked, pair";
   return fmt::format("banked, heads {}", 1 << lg_heads);
 }
 
@@ -302,7 +316,7 @@ std::string mode_name(const UnitCmd& cmd, const Shape& s) {
                      !pv                    ? ""
                      : (cmd.mode & 32) != 0 ? ", planes 3"
                                             : ", planes 2",
-                     feed_name(north, cmd.mode >> 3 & 3, static_cast<int>(cmd.s2 & 0xFFFF) == s.rows),
+                     feed_name(north, cmd.mode >> 3 & 3, static_cast<int>(cmd.s2 & 0xFFFF), s),
                      (cmd.mode & 2) != 0 ? ", accumulates" : "", (cmd.mode & 4) != 0 ? ", open tile" : "");
 }
 
@@ -350,6 +364,8 @@ bool random_job(std::mt19937_64& rng, ArrayBench<Config>& bench, int* a_top, Job
   // North PV has another way of working up to rows / planes query rows.
   const int max_rows = chance(rng, 0.5) ? s.rows : s.rows / 2;
   job.rows = job.north ? uniform(rng, 1, max_rows) : uniform(rng, 0, 40);
+  job.rotated = job.north && chance(rng, 0.5);
+  if (!job.north && chance(rng, 0.3)) job.lg_heads = job.pair_rows = 1;
   const int max_tiles = chance(rng, 0.2) ? 5 * s.groups() : chance(rng, 0.5) ? 2 * s.groups() : 3;
   job.tokens = uniform(rng, 1, max_tiles * s.cols);
   if (job.pv) {
@@ -453,10 +469,14 @@ TYPED_TEST(ArrayTest, EveryModeSizeAndRefusal) {
         feeds.push_back(mode);
         feeds.back().lg_heads = lg;
       }
+      feeds.push_back(mode);
+      feeds.back().lg_heads = feeds.back().pair_rows = 1;
       for (const int rows : {1, s.rows}) {
         feeds.push_back(mode);
         feeds.back().north = true;
         feeds.back().rows = rows;
+        feeds.push_back(feeds.back());
+        feeds.back().rotated = true;
       }
       for (Job job : feeds) {
         for (const auto& [name, tokens] : sizes_of(job.north, job.lg_heads, s)) {
@@ -663,6 +683,9 @@ TYPED_TEST(ArrayTest, Errors) {
   expect(with([&](Job& j) { j.base = s.kv_rows; }), kAddress);
   expect(with([&](Job& j) { j.base = s.kv_rows - 1; }), kAddress);
   expect(with([&](Job& j) { j.open = true, j.open_base = s.kv_rows - 1; }), kAddress);
+  const int first_row_beyond = s.kv_rows - good.base;
+  expect(with([&](Job& j) { j.lg_heads = 1, j.pair_rows = first_row_beyond; }), kAddress);
+  expect(with([&](Job& j) { j.lg_heads = 1, j.pair_rows = 0xFFFF; }), kAddress);
   expect(with([](Job& j) { j.size = 0; }), kOperand);
   expect(with([](Job& j) { j.pv = true, j.size = 3; }), kOperand);
   expect(with([&](Job& j) { j.pv = true, j.size = 1, j.base = s.kv_rows; }), kAddress);

@@ -314,7 +314,7 @@ class DmaBench {
       const int u = t + first;
       for (int r = 0; r < tile_rows; ++r) {
         const auto word = kv[static_cast<size_t>(u % shape.groups())].word(
-            static_cast<size_t>(row + u / shape.groups() * tile_rows + r));
+            static_cast<size_t>(row + t / shape.groups() * tile_rows + r));
         const size_t at =
             (static_cast<size_t>(t) * static_cast<size_t>(tile_rows) + static_cast<size_t>(r)) * beat;
         ASSERT_EQ(0, std::memcmp(word.data(), data.data() + at, beat)) << "tile " << t << " row " << r;
@@ -558,8 +558,7 @@ TYPED_TEST(DmaTest, RefusesAnythingIllegal) {
     const size_t space = cmd.mode & 3;
     const bool nothing = opcode != isa::Opcode::kStoret && cmd.count == 0;
     const uint64_t groups = static_cast<uint64_t>(s.groups());
-    const uint64_t rounds =
-        opcode == isa::Opcode::kLoadt ? (cmd.count + uint64_t{cmd.s1} + groups - 1) / groups : 1;
+    const uint64_t rounds = opcode == isa::Opcode::kLoadt ? (cmd.count + groups - 1) / groups : 1;
     const uint64_t word = space == kScr ? cmd.a0 / 2U : cmd.a0;
     const bool beyond = tiled ? cmd.a0 + rounds * cmd.s0 > static_cast<uint64_t>(s.kv_rows)
                               : word + cmd.count > b.spaces[space].words();

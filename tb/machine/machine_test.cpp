@@ -84,7 +84,7 @@ struct Budget {
   uint64_t cycles;
 };
 constexpr Budget kBudget[] = {
-    {"CYCLES", 5284}, {"PIM_BUSY", 992}, {"ARR_BUSY", 1550}, {"SMX_BUSY", 848}, {"VEC_BUSY", 2375}};
+    {"CYCLES", 4979}, {"PIM_BUSY", 992}, {"ARR_BUSY", 1386}, {"SMX_BUSY", 816}, {"VEC_BUSY", 1916}};
 constexpr uint64_t kMaxCyclesPerToken = 10000;
 
 TEST(MachineBudget, TokenAtContext256InPaper) {

@@ -214,7 +214,7 @@ PIMLLM_CASE(bad_vector_mode) {
   return refused({h, w, m, rng}, kOpcodes, ErrorCode::kBadOperand, [](const Context&, Operation& op) {
     switch (op.opcode) {
       case Opcode::kQuant:
-        op.mode |= 3;
+        op.mode = static_cast<uint8_t>((op.mode & 0xFU) | 3U);  // a known maximum of a head
         break;
       case Opcode::kActfn:
         op.mode |= 12;  // gated and with bias

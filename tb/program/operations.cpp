@@ -13,7 +13,9 @@ using isa::Opcode;
 using isa::Unit;
 
 constexpr int kAct = 0, kScr = 1, kKvs = 2, kScl = 3;  // mode[1:0] of LOADL and STOREL
-constexpr uint8_t kNorth = 1, kAccumulate = 2, kOpen = 4, kThreePlanes = 0x20;
+constexpr uint8_t kNorth = 1, kAccumulate = 2, kOpen = 4, kRotated = 8, kThreePlanes = 0x20;
+constexpr uint8_t kGated = 4, kKeepAnew = 6, kActKeepAnew = 0x30, kNormKnown = 4, kQuantKnown = 0x73;
+constexpr uint64_t kPairs = 1 << 16;  // of s2, QUANT of K and V
 constexpr uint8_t kConsmax = 1, kContinue = 2;
 constexpr uint64_t kOneGroup = 7;
 
@@ -118,14 +120,13 @@ Operation OperationSource::tiles(uint64_t count, uint64_t rows) {
   op.count = static_cast<uint16_t>(count);
   op.s0 = rows;
   op.s1 = pick(0, 2 * groups_ - 1);
-  op.a0 = within(w_.kv, up(count + *op.s1, groups_) * rows);
+  op.a0 = within(w_.kv, std::max<uint64_t>(up(count, groups_), 1) * rows);
   op.a1 = beats(map_.general, count * rows * beat_);
   if (count == 0) return op;
   read(op, Space::kMemory, *op.a1 / beat_, count * rows);
   for (uint64_t t = 0; t < count; ++t) {
-    const uint64_t place = t + *op.s1;
-    write(op, Space::kKv,
-          place % groups_ * static_cast<uint64_t>(h_.kv_rows) + *op.a0 + place / groups_ * rows, rows);
+    const uint64_t group = (t + *op.s1) % groups_;
+    write(op, Space::kKv, group * static_cast<uint64_t>(h_.kv_rows) + *op.a0 + t / groups_ * rows, rows);
   }
   return op;
 }
@@ -249,12 +250,24 @@ Operation OperationSource::attention(bool pv) {
   for (uint64_t i = 0; i < heads; ++i) read(op, Space::kScr, *op.a0 + i * a_stride, a_halves);
   const Operation sources = op;
   op.a2 = destination(sources, Space::kScr, w_.scr, d_span, 2);
-  op.s2 = d_stride << 32 | a_stride << 16 | (north ? heads : pick(0, rows_of_array));
-  op.a1 = within(w_.kv, std::max<uint64_t>(up(ring, groups_), 1) * tile_rows);
-  op.s1 = within(w_.kv, tile_rows);
+  // Two kv heads so many rows apart, their open tiles two.
+  const uint64_t ring_rows = std::max<uint64_t>(up(ring, groups_), 1) * tile_rows;
+  const bool fits = ring_rows < w_.kv.size && 3 * tile_rows <= w_.kv.size;
+  const uint64_t pair_rows = lg == 1 && fits && coin(0.6) ? pick(1, w_.kv.size - ring_rows) : 0;
+  const uint64_t m = north ? heads : lg == 1 ? pair_rows : pick(0, rows_of_array);
+  const bool rotated = north && coin(0.5);
+  if (rotated) op.mode |= kRotated;
+  op.s2 = d_stride << 32 | a_stride << 16 | m;
+  op.a1 = within(w_.kv, ring_rows + pair_rows);
+  op.s1 = within(w_.kv, (pair_rows != 0 ? 3 : 1) * tile_rows);
   for (uint64_t t = 0; t < tiles; ++t) {
-    const uint64_t row = open && t == tiles - 1 ? *op.s1 : *op.a1 + t / groups_ * tile_rows;
-    read(op, Space::kKv, t % groups_ * static_cast<uint64_t>(h_.kv_rows) + row, tile_rows);
+    const bool from_open = open && t == tiles - 1;
+    const uint64_t row = from_open ? *op.s1 : *op.a1 + t / groups_ * tile_rows;
+    const auto tile_read = [&](uint64_t turn, uint64_t first) {
+      read(op, Space::kKv, (t + turn) % groups_ * static_cast<uint64_t>(h_.kv_rows) + first, tile_rows);
+    };
+    tile_read(rotated ? groups_ / 2 : 0, row);
+    if (pair_rows != 0) tile_read(groups_ / 2, row + (from_open ? 2 * tile_rows : pair_rows));
   }
   for (uint64_t i = 0; i < heads; ++i) {
     if ((op.mode & kAccumulate) != 0) read(op, Space::kScr, *op.a2 + i * d_stride, d_halves);
@@ -396,10 +409,12 @@ Operation OperationSource::quantise() {
     const uint64_t tile_rows = dims / banks_, chunk_words = dims / cols_;
     op.position = static_cast<uint16_t>(pick(0, 65535));
     const uint64_t token = *op.position % cols_;
-    const uint64_t group = *op.position / cols_ % groups_ * static_cast<uint64_t>(h_.kv_rows);
+    const bool pairs = coin(0.5);
     op.a2 = within(w_.kv, 2 * heads * tile_rows);
     op.s2 = within(w_.kvs, 2 * heads, 2);
     for (uint64_t i = 0; i < heads; ++i) {
+      const uint64_t turn = pairs && i % 2 == 1 ? groups_ / 2 : 0;
+      const uint64_t group = (*op.position / cols_ + turn) % groups_ * static_cast<uint64_t>(h_.kv_rows);
       const uint64_t base = group + *op.a2 + (2 * i + (v ? 1 : 0)) * tile_rows;
       const uint64_t first = token * chunk_words / banks_;
       const uint64_t last = ((token + 1) * chunk_words - 1) / banks_;
@@ -412,6 +427,7 @@ Operation OperationSource::quantise() {
       }
       write(op, Space::kKvs, *op.s2 + 2 * i + (v ? 1 : 0), 1);
     }
+    if (pairs) op.s2 = *op.s2 | kPairs;
   }
   return op;
 }
@@ -527,6 +543,38 @@ Operation OperationSource::logits() {
 
 // --- programs ---
 
+// A vector, and a quantisation or a norm that finds its maximum or sum kept.
+std::vector<Operation> OperationSource::kept() {
+  Operation write_it = coin(0.5) ? residual() : coin(0.5) ? embedding() : activation();
+  const bool act = write_it.opcode == Opcode::kActfn;
+  if (act && (write_it.mode & kGated) != 0) return {write_it};
+  write_it.mode |= act ? kActKeepAnew : kKeepAnew;
+  const uint64_t n = write_it.count;
+  Operation op;
+  op.opcode = coin(0.5) ? Opcode::kNorm : Opcode::kQuant;
+  const bool norm = op.opcode == Opcode::kNorm;
+  op.count = static_cast<uint16_t>(n);
+  op.mode = norm ? static_cast<uint8_t>(kNormKnown | pick(0, 1)) : kQuantKnown;
+  op.a0 = write_it.a2;
+  read(op, Space::kAct, *op.a0, n);
+  op.a1 = w_.act_small.first;
+  op.s0 = scale();
+  op.s1 = norm ? within(w_.scales, 3) : scale();
+  if (norm) {
+    const uint64_t weights = n * ((op.mode & 1) != 0 ? 2 : 1);
+    if (weights > w_.act_small.size) return {write_it};
+    op.a1 = within(w_.act_small, weights);
+    read(op, Space::kAct, *op.a1, weights);
+  }
+  read(op, Space::kScl, *op.s0, 1);
+  read(op, Space::kScl, *op.s1, norm ? 3 : 1);
+  op.a2 = destination(op, Space::kAct, w_.act, up(n, 4));
+  write(op, Space::kAct, *op.a2, up(n, 4));
+  op.s2 = destination(op, Space::kScl, w_.scales, 1);
+  write(op, Space::kScl, *op.s2, 1);
+  return {write_it, op};
+}
+
 std::vector<Operation> OperationSource::draw(Unit unit) {
   switch (unit) {
     case Unit::kDma:
@@ -540,9 +588,11 @@ std::vector<Operation> OperationSource::draw(Unit unit) {
       if (coin(0.25)) return softmax_and_pv();
       return {softmax(coin(0.3))};
     default:
-      switch (pick(0, 7)) {
+      switch (pick(0, 8)) {
         case 0:
           return {norm()};
+        case 8:
+          return kept();
         case 1:
         case 2:
           return {quantise()};

@@ -47,6 +47,7 @@ class OperationSource {
   Operation quantise();
   Operation join();
   Operation residual();
+  std::vector<Operation> kept();
   Operation activation();
   Operation embedding();
   Operation logits();

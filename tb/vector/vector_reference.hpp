@@ -92,13 +92,14 @@ inline void VectorReference::quantize(const UnitCmd& cmd, VectorMemory& m) {
   const Scale s = sf_mul(scale(m, cmd.s0), scale(m, cmd.s1));
   const auto cols = static_cast<size_t>(shape_.cols);
   const size_t column = cmd.pos % cols;
-  const size_t group = cmd.pos / cols % static_cast<size_t>(shape_.groups());
+  const auto groups = static_cast<size_t>(shape_.groups());
+  const bool pairs = dest >= 2 && (cmd.s2 >> 16 & 1) != 0;
   const size_t tile_rows = dim / static_cast<size_t>(shape_.group_banks());
   for (size_t h = 0; h * dim < n; ++h) {
     const auto y = words(m.act, cmd.a0, n).subspan(h * dim, dim);
     std::vector<int8_t> q(dim);
     Scale t;
-    if (aux == 0) {
+    if (aux == 0 || aux == 3) {
       t = quant_into(y, s, q);
     } else if (aux == 1) {
       t = bias_quant_into(y, s, words(m.act, cmd.a1, n).subspan(h * dim, dim), q);
@@ -128,11 +129,13 @@ inline void VectorReference::quantize(const UnitCmd& cmd, VectorMemory& m) {
     } else {
       // Memory order of a tile: K [dim][C tokens], V [C tokens][dim], a row of the group holds channel_bytes
       // of it.
+      const size_t group = (cmd.pos / cols + (pairs && h % 2 == 1 ? groups / 2 : 0)) % groups;
       const size_t base = group * static_cast<size_t>(shape_.kv_rows) + cmd.a2 + 2 * h * tile_rows +
                           (dest == 3 ? tile_rows : 0);
       const auto tile = m.kv.as<int8_t>().subspan(base * m.kv.word_bytes());
       for (size_t d = 0; d < dim; ++d) tile[dest == 2 ? d * cols + column : column * dim + d] = q[d];
-      m.kvs.as<uint32_t>()[(cmd.s2 + 2 * h + (dest == 3 ? 1 : 0)) * cols + column] = sf_pack(t);
+      const size_t word = (cmd.s2 & 0xFFFF) + 2 * h + (dest == 3 ? 1 : 0);
+      m.kvs.as<uint32_t>()[word * cols + column] = sf_pack(t);
       if (dest == 3) {
         auto& word = m.scl.as<int32_t>()[cmd.s1 + 1 + h];
         const int before = static_cast<int16_t>(word);

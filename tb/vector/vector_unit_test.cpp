@@ -88,7 +88,7 @@ std::string size_name(const Names& names, uint64_t count) {
   return "";
 }
 
-const Names kAux = {"no aux", "bias", "RoPE"}, kDest = {"to ACT", "Q", "K", "V"};
+const Names kAux = {"no aux", "bias", "RoPE"}, kDest = {"to ACT", "Q", "K", "V", "K in pairs", "V in pairs"};
 const Names kActs = {"ReLU", "ReLU^2", "SiLU", "GELU"};
 
 // All cells of the instruction.
@@ -126,13 +126,16 @@ Names vector_cells(const UnitCmd& cmd, int lanes) {
   const size_t lg = cmd.mode >> 4 & 7;
   std::vector<std::string> words = {std::string(isa::opcode_info(cmd.opcode).name)};
   std::string size = size_name(kChunks, cmd.count);
+  if (cmd.opcode == isa::Opcode::kQuant && (cmd.mode & 3) == 3) return {};
   switch (cmd.opcode) {
     case isa::Opcode::kNorm:
       words.insert(words.end(),
                    {(cmd.mode & 1) != 0 ? "LayerNorm" : "RMS", (cmd.mode & 2) != 0 ? "to SCR" : "to ACT"});
       break;
     case isa::Opcode::kQuant:
-      words.insert(words.end(), {kAux[cmd.mode & 3], kDest[cmd.mode >> 2 & 3]});
+      words.insert(words.end(),
+                   {kAux[cmd.mode & 3], kDest[static_cast<size_t>(cmd.mode >> 2 & 3) +
+                                              ((cmd.mode & 8) != 0 && (cmd.s2 >> 16 & 1) != 0 ? 2 : 0)]});
       if (lg == 7) {
         words.push_back("one group");
       } else {
@@ -169,9 +172,9 @@ class VectorBench : public UnitBench<typename Size::Model> {
   static constexpr VectorShape kShape = Size::kShape;
   explicit VectorBench(uint64_t salt)
       : rng(make_rng(salt)), memory(kShape), expected(kShape), reference(kShape) {
-    for (Port* port : {static_cast<Port*>(&act_rd), static_cast<Port*>(&act_wr), static_cast<Port*>(&scr_rd),
-                       static_cast<Port*>(&scr_wr), static_cast<Port*>(&scl_rd), static_cast<Port*>(&scl_wr),
-                       static_cast<Port*>(&kvs_wr), static_cast<Port*>(&kva)}) {
+    for (Port* port : {static_cast<Port*>(&act_rd), static_cast<Port*>(&aux_rd), static_cast<Port*>(&act_wr),
+                       static_cast<Port*>(&scr_rd), static_cast<Port*>(&scr_wr), static_cast<Port*>(&scl_rd),
+                       static_cast<Port*>(&scl_wr), static_cast<Port*>(&kvs_wr), static_cast<Port*>(&kva)}) {
       this->add(*port);
     }
     this->dut->cmd_valid_i = 0;
@@ -182,7 +185,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
   // Refuses requests of all ports with probability p, or of those that are read and written.
   void stall(double p) { stall(p, p); }
   void stall(double reads, double writes) {
-    for (Stall* s : {&act_rd.stall, &scr_rd.stall, &scl_rd.stall}) *s = {&rng, reads};
+    for (Stall* s : {&act_rd.stall, &aux_rd.stall, &scr_rd.stall, &scl_rd.stall}) *s = {&rng, reads};
     for (Stall* s : {&act_wr.stall, &scr_wr.stall, &scl_wr.stall, &kvs_wr.stall, &kva.stall})
       *s = {&rng, writes};
   }
@@ -352,7 +355,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
         if (dest >= 2) {
           const uint64_t rows = 2 * count * lanes / static_cast<uint64_t>(kShape.group_banks());
           cmd.a2 = static_cast<uint16_t>(below(static_cast<uint64_t>(kShape.kv_rows) - rows + 1));
-          cmd.s2 = below(static_cast<uint64_t>(kShape.kvs_words) - 2 * heads + 1);
+          cmd.s2 = below(static_cast<uint64_t>(kShape.kvs_words) - 2 * heads + 1) | below(2) << 16;
           // Erefs are no scales: one of two places for a matrix scale and the erefs behind it, so that no
           // command finds its scale where an earlier one wrote an eref.
           if (heads >= scl / 8) fail("heads: expected fewer than {}, found {}", scl / 8, heads);
@@ -365,7 +368,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
         break;
       }
       case isa::Opcode::kJoin: {
-        cmd.mode = static_cast<uint8_t>(lg << 4 | static_cast<int>(below(2)));
+        cmd.mode = static_cast<uint8_t>(lg << 4 | static_cast<int>(below(8)));
         const uint64_t planes = (cmd.mode & 1) != 0 ? 3 : 2;
         const uint64_t size = count * lanes / heads;  // of a plane of a head
         cmd.a0 = static_cast<uint16_t>(half_words(planes * count * lanes));
@@ -375,7 +378,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
         break;
       }
       case isa::Opcode::kResadd:
-        cmd.mode = static_cast<uint8_t>(below(2));
+        cmd.mode = static_cast<uint8_t>(below(8));
         fill_any(act(cmd.a1, count));
         fill_any(act(cmd.a2, count));
         residual_scale();
@@ -383,6 +386,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
       case isa::Opcode::kActfn: {
         static constexpr uint8_t kModes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11};
         cmd.mode = kModes[below(std::size(kModes))];
+        if ((cmd.mode & 4) == 0) cmd.mode |= static_cast<uint8_t>(below(4) << 4);
         if ((cmd.mode & 8) != 0) {
           fill(act(cmd.a1, count), 5, static_cast<int>(below(31)));
         } else {
@@ -396,7 +400,7 @@ class VectorBench : public UnitBench<typename Size::Model> {
         break;
       }
       case isa::Opcode::kEmbed:
-        cmd.mode = static_cast<uint8_t>(below(2));
+        cmd.mode = static_cast<uint8_t>(below(8));
         for (auto& v : act(cmd.a0, (count + 3) / 4)) v = static_cast<int32_t>(static_cast<uint32_t>(rng()));
         fill_any(act(cmd.a1, count));
         residual_scale();
@@ -428,8 +432,8 @@ class VectorBench : public UnitBench<typename Size::Model> {
   std::mt19937_64 rng;
   VectorMemory memory, expected;
   VectorReference reference;
-#define PIMLLM_READ(name)                                                                                  \
-  ReadPort name##_rd{memory.name, Signal(this->dut->name##_rd_req_o), Signal(this->dut->name##_rd_addr_o), \
+#define PIMLLM_READ(name, space)                                                                     \
+  ReadPort name##_rd{space, Signal(this->dut->name##_rd_req_o), Signal(this->dut->name##_rd_addr_o), \
                      Signal(this->dut->name##_rd_gnt_i), Signal(this->dut->name##_rd_data_i)}
 #define PIMLLM_WRITE(name)                                                                \
   WritePort name##_wr {                                                                   \
@@ -437,11 +441,12 @@ class VectorBench : public UnitBench<typename Size::Model> {
         Signal(this->dut->name##_wr_data_o), Signal(this->dut->name##_wr_be_o),           \
         Signal(this->dut->name##_wr_gnt_i)                                                \
   }
-  PIMLLM_READ(act);
+  PIMLLM_READ(act, memory.act);
+  PIMLLM_READ(aux, memory.act);
   PIMLLM_WRITE(act);
-  PIMLLM_READ(scr);
+  PIMLLM_READ(scr, memory.scr);
   PIMLLM_WRITE(scr);
-  PIMLLM_READ(scl);
+  PIMLLM_READ(scl, memory.scl);
   PIMLLM_WRITE(scl);
   PIMLLM_WRITE(kvs);
 #undef PIMLLM_READ
@@ -569,6 +574,33 @@ TYPED_TEST(VectorUnit, BackToBack) {
   }
 }
 
+// Any instruction begins while columns of K are written, and writes nothing before they are.
+TYPED_TEST(VectorUnit, OverlapsTheWritingOfKeys) {
+  VectorBench<TypeParam> bench(1500);
+  int overlapped = 0;
+  for (const isa::Opcode opcode : kOpcodes) {
+    for (int round = 0; round < TypeParam::kRounds / 8 + 1 && !this->HasFailure(); ++round) {
+      bench.stall(round % 2 == 0 ? 0.0 : 0.4);
+      UnitCmd key;
+      do key = bench.random_command(isa::Opcode::kQuant);
+      while ((key.mode >> 2 & 3) != 2);
+      const UnitCmd next = bench.random_command(opcode);
+      bench.sync();
+      const uint64_t before = bench.done();
+      bench.issue(key);
+      bench.issue(next);
+      if (bench.done() == before) ++overlapped;
+      bench.wait_done(before + 1);
+      bench.reference.execute(key, bench.expected);
+      EXPECT_TRUE(bench.same()) << bench.describe(key);
+      bench.wait_done(before + 2);
+      bench.reference.execute(next, bench.expected);
+      EXPECT_TRUE(bench.same()) << bench.describe(key) << "\n" << bench.describe(next);
+    }
+  }
+  EXPECT_GT(overlapped, 0);
+}
+
 // Reset in the middle leaves nothing behind.
 TYPED_TEST(VectorUnit, ResetInMidOperation) {
   VectorBench<TypeParam> bench(2000);
@@ -642,7 +674,8 @@ TYPED_TEST(VectorUnit, RefusesIllegal) {
   refuses({std::begin(kOpcodes), std::end(kOpcodes)}, [](UnitCmd& c) { c.count = 0; });
   refuses({isa::Opcode::kQk}, [](UnitCmd&) {});
   refuses({isa::Opcode::kJoin, isa::Opcode::kLogit}, [](UnitCmd& c) { c.a0 |= 1; });
-  refuses({isa::Opcode::kQuant}, [](UnitCmd& c) { c.mode |= 3; });
+  refuses({isa::Opcode::kQuant}, [](UnitCmd& c) { c.mode = static_cast<uint8_t>((c.mode & 0xF) | 3); });
+  refuses({isa::Opcode::kActfn}, [](UnitCmd& c) { c.mode = static_cast<uint8_t>((c.mode & ~8) | 0x14); });
   refuses({isa::Opcode::kActfn}, [](UnitCmd& c) { c.mode |= 0xC; });
 }
 
@@ -663,6 +696,49 @@ TYPED_TEST(VectorUnit, ArgmaxTakesLowestOfEquals) {
       id += cmd.s2;
       bench.sync();
       bench.check(cmd);
+    }
+  }
+}
+
+// A vector that several instructions write, and keep the maximum and the sum of; then normalised or quantised
+// with what was kept.
+TYPED_TEST(VectorUnit, KeptReductions) {
+  VectorBench<TypeParam> bench(4500);
+  constexpr isa::Opcode kKeepers[] = {isa::Opcode::kJoin, isa::Opcode::kResadd, isa::Opcode::kActfn,
+                                      isa::Opcode::kEmbed};
+  const auto area = static_cast<uint16_t>(TypeParam::kShape.act_words / 8);
+  const int rounds = std::min(40, TypeParam::kRounds);
+  for (const isa::Opcode opcode : kKeepers) {
+    for (int round = 0; round < rounds && !this->HasFailure(); ++round) {
+      const uint8_t keep = opcode == isa::Opcode::kActfn ? 0x10 : 2;
+      const uint64_t parts = 1 + bench.below(3);
+      std::vector<UnitCmd> commands;
+      uint16_t at = static_cast<uint16_t>(2 * area);
+      for (uint64_t p = 0; p < parts; ++p) {
+        UnitCmd cmd = bench.random_command(opcode);
+        if (at + cmd.count > 3 * area) break;
+        if (opcode == isa::Opcode::kActfn) cmd.mode &= 0xB;  // gated results are not kept
+        cmd.mode = static_cast<uint8_t>((cmd.mode & ~(keep << 1)) | keep | (p == 0 ? keep << 1 : 0));
+        cmd.a2 = at;
+        at = static_cast<uint16_t>(at + cmd.count);
+        commands.push_back(cmd);
+      }
+      const bool norm = bench.below(2) == 0;
+      UnitCmd use = bench.random_command(norm ? isa::Opcode::kNorm : isa::Opcode::kQuant);
+      use.mode = static_cast<uint8_t>(norm ? 4 | bench.below(2) : 7 << 4 | 3);
+      use.count = static_cast<uint16_t>(at - 2 * area);
+      use.a0 = static_cast<uint16_t>(2 * area);
+      use.a1 = static_cast<uint64_t>(4 * area);
+      use.a2 = static_cast<uint16_t>(3 * area);
+      use.s2 = static_cast<uint64_t>(TypeParam::kShape.scl_words) / 2;
+      bench.fill_any(bench.act(use.a0, use.count));
+      bench.fill(bench.act(use.a1, 2 * use.count), 5, 17);
+      // What later commands drew is not what earlier ones need.
+      for (const UnitCmd& cmd : commands) bench.set_scale(cmd.s2, sf_pow2(-12));
+      bench.sync();
+      bench.stall(round % 2 == 0 ? 0.0 : 0.3);
+      for (const UnitCmd& cmd : commands) bench.check(cmd);
+      bench.check(use);
     }
   }
 }
