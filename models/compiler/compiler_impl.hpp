@@ -186,8 +186,8 @@ class Compiler {
   void add_ffn(const TokenPlaces& t);
   void layer_next();
   void ring_advance(uint8_t reg);
-  // The whole heads' tiles into the next slot.
-  void load_kv_tiles(Heads heads, bool is_v);
+  // The whole heads' tiles into the next slot, each head's behind its scales if they are wanted.
+  void load_kv_tiles(Heads heads, bool is_v, bool scales = false);
   void post(std::string_view semaphore, int times);
   void drain(std::string_view semaphore, int times);
   // A field of a head record of a token, and a scalar of the layer.

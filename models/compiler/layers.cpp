@@ -313,9 +313,10 @@ void Compiler::quantise_q(const TokenPlaces& t, int index, Heads heads, uint8_t 
   }
 }
 
-void Compiler::load_kv_tiles(Heads heads, bool is_v) {
+void Compiler::load_kv_tiles(Heads heads, bool is_v, bool scales) {
   for (int i = 0; i < heads.count; ++i) {
     const int head = heads.first + i;
+    if (scales) scale_load(head);
     p_->comment(fmt::format("{} tiles of kv head {}", is_v ? "V" : "K", head));
     emit({.opcode = Opcode::kLoadt,
           .wait0 = i == 0 ? s("ring_free") : uint8_t{0},

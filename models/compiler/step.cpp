@@ -268,8 +268,11 @@ void Compiler::kv_load(int item) {
   if (item >= 2 * units_) return;
   const auto [index, is_v] = kv_item(item, units_);
   const Heads heads = unit(index);
-  for (int i = 0; i < heads.count && !is_v; ++i) scale_load(heads.first + i);
-  if (lead_ != 0) load_kv_tiles(heads, is_v);
+  if (lead_ != 0) {
+    load_kv_tiles(heads, is_v, !is_v);
+  } else if (!is_v) {
+    scale_load(heads.first);
+  }
 }
 
 // The first loads, before anything needs them.
