@@ -322,6 +322,7 @@ TEST_F(BoardTest, AStopWithErrorBeginsAgain) {
   EXPECT_EQ(simulated->leds() & 4, 4U);
   const auto text = host.generate(std::vector<int32_t>{9, 8}, 4, {});
   EXPECT_EQ(text.tokens, golden({9, 8}, 4));
+  EXPECT_EQ(text.restarts, 1);
 }
 
 TEST_F(BoardTest, RefusesAnotherModelAndTooLongTexts) {
