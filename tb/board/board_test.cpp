@@ -191,8 +191,13 @@ TEST_F(BoardTest, BrokenFramesAreRefusedAndTheNextOneWorks) {
     expect_nak(Nak::kBus);
   }
   // Addresses are 16 bits long, registers 10.
-  send(encode_frame(2, Bytes{0x00, 0x04}));
-  expect_nak(Nak::kBus);
+  for (const uint8_t high : {0x04, 0x08, 0x10, 0x20, 0x40, 0x80}) {
+    send(encode_frame(2, Bytes{0x00, high}));
+    expect_nak(Nak::kBus);
+    send(encode_frame(1, Bytes{0x40, high, 9, 9, 9, 9}));
+    expect_nak(Nak::kBus);
+  }
+  EXPECT_EQ(link->read(register_address("ARG0")), 0x04030201U);
   expect_alive();
 }
 
