@@ -109,6 +109,20 @@ class BoardTest : public testing::Test {
   std::unique_ptr<BoardLink> link;
 };
 
+TEST(FrameDecoder, FindsTheFrameBehindOneThatWasCutOff) {
+  FrameDecoder decoder;
+  for (const uint8_t byte : Bytes{kSyncToHost, 0x83, 16, 1, 2, 3}) decoder.push(byte);  // an event
+  Bytes hello = {kSyncToHost, 0x84, 1, kProtocolVersion};
+  hello.push_back(crc8(std::span(hello).subspan(1)));
+  for (const uint8_t byte : hello) decoder.push(byte);
+  EXPECT_FALSE(decoder.next());
+  decoder.abandon();
+  const auto frame = decoder.next();
+  ASSERT_TRUE(frame);
+  EXPECT_TRUE(frame->is(Reply::kHello));
+  EXPECT_FALSE(decoder.pending());
+}
+
 TEST_F(BoardTest, SaysHelloOnceAfterAReset) {
   for (int i = 0; i < 3; ++i) {
     const auto frames = answers();
