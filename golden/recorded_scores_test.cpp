@@ -104,7 +104,8 @@ TEST_P(RecordedScores, TotalVariation) {
   EXPECT_LE(worst, kTotalVariationLimit);
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, RecordedScores, testing::Values("kjv-bitnet", "kjv-consmax"),
+INSTANTIATE_TEST_SUITE_P(Checkpoints, RecordedScores,
+                         testing::Values("kjv-bitnet", "kjv-consmax", "kjv-board"),
                          [](const auto& info) { return std::string(info.param).substr(4); });
 
 }  // namespace

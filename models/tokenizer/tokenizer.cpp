@@ -161,7 +161,8 @@ void Tokenizer::encode_word(std::string_view word, std::vector<int32_t>& out) co
   for (size_t i = 0; i < word.size(); ++i) {
     const int32_t id = byte_ids_[static_cast<uint8_t>(word[i])];
     if (id < 0) {
-      fail("tokenizer: text: expected bytes that have a token, found byte {}", static_cast<uint8_t>(word[i]));
+      fail("tokenizer: text: expected bytes that have a token, found byte {} ('{}')",
+           static_cast<uint8_t>(word[i]), printable(word.substr(i, 1)));
     }
     const auto at = static_cast<int32_t>(i);
     symbols.push_back({id, at - 1, i + 1 < word.size() ? at + 1 : -1});
@@ -236,9 +237,20 @@ TokenizerData byte_tokenizer(int vocab_size) {
   return data;
 }
 
-TokenizerData train_bpe(std::string_view text, int vocab_size) {
-  if (vocab_size < kBytes)
-    fail("BPE training: vocabulary size: expected at least {}, found {}", kBytes, vocab_size);
+TokenizerData train_bpe(std::string_view text, int vocab_size, Alphabet alphabet) {
+  std::array<bool, kBytes> used{};
+  used.fill(alphabet == Alphabet::kAllBytes);
+  for (const char c : text) used[static_cast<uint8_t>(c)] = true;
+  std::array<int32_t, kBytes> byte_ids{};
+  TokenizerData data;
+  for (int byte = 0; byte < kBytes; ++byte) {
+    if (!used[byte]) continue;
+    byte_ids[byte] = static_cast<int32_t>(data.tokens.size());
+    data.tokens.push_back(to_alphabet(std::string(1, static_cast<char>(byte))));
+  }
+  const int bytes = static_cast<int>(data.tokens.size());
+  if (vocab_size < bytes)
+    fail("BPE training: vocabulary size: expected at least {}, found {}", bytes, vocab_size);
   std::map<std::string_view, int64_t> counts;
   for (const std::string_view piece : pre_tokenize(text)) ++counts[piece];
   struct Word {
@@ -248,10 +260,9 @@ TokenizerData train_bpe(std::string_view text, int vocab_size) {
   std::vector<Word> words;
   for (const auto& [piece, count] : counts) {
     Word word{{}, count};
-    for (const char c : piece) word.ids.push_back(static_cast<uint8_t>(c));
+    for (const char c : piece) word.ids.push_back(byte_ids[static_cast<uint8_t>(c)]);
     words.push_back(std::move(word));
   }
-  TokenizerData data = byte_tokenizer(kBytes);
   while (static_cast<int>(data.tokens.size()) < vocab_size) {
     std::map<std::pair<int32_t, int32_t>, int64_t> pairs;
     for (const Word& word : words) {
@@ -262,7 +273,7 @@ TokenizerData train_bpe(std::string_view text, int vocab_size) {
     const auto best = std::max_element(pairs.begin(), pairs.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
     if (best == pairs.end()) {
-      fail("BPE training: text: expected enough text for {} merges, found {}", vocab_size - kBytes,
+      fail("BPE training: text: expected enough text for {} merges, found {}", vocab_size - bytes,
            data.merges.size());
     }
     const auto [left, right] = best->first;

@@ -51,10 +51,13 @@ Tokenizer load_tokenizer(const std::string& path);
 // "<unused256>"...
 TokenizerData byte_tokenizer(int vocab_size = 256);
 
-// Learns 256 byte tokens (id = byte value) and vocab_size - 256 merges from a text: each time the most
-// frequent adjacent pair, ties to the pair with the lowest left id, then the lowest right id. vocab_size >=
-// 256.
-TokenizerData train_bpe(std::string_view text, int vocab_size);
+// The byte tokens of a learned vocabulary: all 256 (id = byte value), or only the bytes that the text has, in
+// ascending order: more tokens are left for merges, but a text with another byte cannot be encoded.
+enum class Alphabet { kAllBytes, kBytesOfText };
+
+// Learns the merges that fill up vocab_size from a text: each time the most frequent adjacent pair, ties to
+// the pair with the lowest left id, then the lowest right id. vocab_size is at least that of the alphabet.
+TokenizerData train_bpe(std::string_view text, int vocab_size, Alphabet alphabet = Alphabet::kAllBytes);
 
 // Splits a text as GPT-2 does: 's 't 're 've 'm 'll 'd | ?letters+ | ?digits+ | ?other+ | whitespace+ that is
 // not followed by non-whitespace | whitespace+. The pieces joined are the text.

@@ -180,6 +180,20 @@ TEST(TrainBpe, FrequentPairsFirstAndTiesToTheLowest) {
   EXPECT_EQ(train_bpe(kSample, 300).tokens.size(), 300U);
 }
 
+TEST(TrainBpe, AlphabetOfTheText) {
+  const TokenizerData data = train_bpe("xy xy ab ab", 7, Alphabet::kBytesOfText);
+  const std::string blank = "\xC4\xA0";
+  EXPECT_EQ(data.tokens, (std::vector<std::string>{blank, "a", "b", "x", "y", blank + "a", "xy"}));
+  EXPECT_EQ(data.merges, (std::vector<std::string>{blank + " a", "x y"}));
+  const Tokenizer tokenizer(data);
+  EXPECT_EQ(tokenizer.encode("xy ab"), (std::vector<int32_t>{6, 5, 2}));
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("xy ab")), "xy ab");
+  expect_contains(error_of([&] { tokenizer.encode("xz"); }),
+                  "text: expected bytes that have a token, found byte 122");
+  expect_contains(error_of([] { train_bpe("abc", 2, Alphabet::kBytesOfText); }),
+                  "expected at least 3, found 2");
+}
+
 TEST(Tokenizer, ComesBackFromACheckpoint) {
   const std::string path =
       (std::filesystem::temp_directory_path() / fmt::format("pimllm_tokenizer_{}.gguf", getpid())).string();
@@ -222,6 +236,10 @@ TEST(KjvText, SplitAndStatistics) {
   const auto ids = tokenizer.encode(text.held_out);
   EXPECT_EQ(tokenizer.decode(ids), text.held_out);
   EXPECT_EQ(ids.size(), 81799U);
+  const Tokenizer small(train_bpe(text.training, 256, Alphabet::kBytesOfText));
+  const auto more_ids = small.encode(text.held_out);
+  EXPECT_EQ(small.decode(more_ids), text.held_out);
+  EXPECT_EQ(more_ids.size(), 87848U);
 }
 
 }  // namespace

@@ -77,7 +77,8 @@ void copy_into(const std::vector<float>& from, const Tensor& to) {
 
 }  // namespace
 
-ModelConfig shipped_config(const std::string& architecture) {
+ModelConfig shipped_config(const std::string& architecture, const std::string& size) {
+  if (size != "full" && size != "board") fail("--size: expected full or board, found '{}'", size);
   ModelConfig config;
   config.architecture = architecture;
   config.vocab_size = 512;
@@ -93,8 +94,18 @@ ModelConfig shipped_config(const std::string& architecture) {
     config.gated = true;
     config.sub_norms = true;
     config.rope = true;
+    if (size == "board") {
+      config.name = "kjv-board";
+      config.vocab_size = 256;
+      config.context_length = 128;
+      config.d_model = 128;
+      config.kv_heads = 2;
+      config.head_dim = 32;
+      config.d_ff = 192;
+    }
     return config;
   }
+  if (size != "full") fail("--size: expected full with {}, found '{}'", architecture, size);
   if (architecture == "gpt2-consmax" || architecture == "gpt2") {
     const bool consmax = architecture == "gpt2-consmax";
     config.name = consmax ? "kjv-consmax" : "kjv-gpt2";
@@ -135,9 +146,14 @@ void Network::lay_out() {
   const int64_t d = config_.d_model;
   const int64_t ff = config_.d_ff;
   const bool bias = config_.norm == NormKind::kLayer;
-  if (config_.heads != config_.kv_heads || config_.heads * config_.head_dim != config_.d_model) {
-    fail("network: heads: expected heads equal to KV heads and of d_model / heads, found {} and {} of {}",
+  const int64_t kv = config_.kv_heads * config_.head_dim;
+  if (config_.heads % config_.kv_heads != 0 || config_.heads * config_.head_dim != config_.d_model) {
+    fail("network: heads: expected a multiple of the KV heads, of d_model / heads, found {} and {} of {}",
          config_.heads, config_.kv_heads, config_.head_dim);
+  }
+  if (!config_.rope && kv != d) {
+    fail("network: KV heads: expected {}, as many as heads with learned positions, found {}", config_.heads,
+         config_.kv_heads);
   }
   const auto add_norm = [&](const std::string& name, int64_t n) {
     add(name + ".weight", {n});
@@ -154,7 +170,7 @@ void Network::lay_out() {
   for (int layer = 0; layer < config_.layers; ++layer) {
     const std::string block = fmt::format("blk.{}.", layer);
     add_norm(block + "attn_norm", d);
-    add_projection(block + "attn_qkv", {d, d, d}, d);
+    add_projection(block + "attn_qkv", {d, kv, kv}, d);
     if (config_.normalizer == Normalizer::kConsmax) add(block + "attn_consmax.weight", {config_.heads});
     if (config_.sub_norms) add_norm(block + "attn_sub_norm", d);
     add_projection(block + "attn_output", {d}, d);
@@ -209,7 +225,7 @@ Tensor Network::norm(const Tensor& x, const std::string& name) const {
 }
 
 Tensor Network::forward(const Tensor& ids) const {
-  const HeadShape shape{ids.size(0), ids.size(1), config_.heads, config_.head_dim};
+  const HeadShape shape{ids.size(0), ids.size(1), config_.heads, config_.kv_heads, config_.head_dim};
   const Tensor table = quantize_rows(get("token_embd.weight"));
   Tensor x = torch::embedding(table, ids);
   if (!config_.rope) x = x + quantize_rows(get("position_embd.weight")).narrow(0, 0, ids.size(1));

@@ -1,4 +1,4 @@
-// The two shipped networks as torch modules with their parameters in one flat array.
+// The shipped networks as torch modules with their parameters in one flat array.
 #pragma once
 
 #include <torch/torch.h>
@@ -23,7 +23,7 @@ struct Parameter {
 
 class Network {
  public:
-  // Random parameters from torch's generator. heads == kv_heads.
+  // Random parameters from torch's generator. kv_heads divides heads; equal with learned positions.
   explicit Network(const ModelConfig& config);
 
   // Parameters of a checkpoint: its ternary weights are used as they are, and the network is not trained
@@ -56,8 +56,8 @@ class Network {
   std::vector<Parameter> parameters_;
 };
 
-// The shipped shapes, by architecture: "bitnet-b1.58", "gpt2-consmax" or "gpt2". Throws Error for another
-// name.
-ModelConfig shipped_config(const std::string& architecture);
+// The shipped shapes, by architecture: "bitnet-b1.58", "gpt2-consmax" or "gpt2", and size: "full", or "board"
+// (bitnet-b1.58 alone), which fits the block RAM of an FPGA board. Throws Error for another name.
+ModelConfig shipped_config(const std::string& architecture, const std::string& size);
 
 }  // namespace pimllm::train

@@ -290,26 +290,40 @@ struct Rotation {
   std::vector<float> cosine, sine;
 };
 
+// Where the heads of q, k and v lie in a row of qkv.
+struct HeadParts {
+  explicit HeadParts(const HeadShape& s)
+      : count{s.heads, s.kv_heads, s.kv_heads}, first{0, s.heads, s.heads + s.kv_heads}, shape(s) {}
+  // Offset of token t of row [batch][head] of a part.
+  int64_t at(int64_t part, int64_t row, int64_t t) const {
+    const int64_t token = row / count[part] * shape.context + t;
+    return (token * (shape.heads + 2 * shape.kv_heads) + first[part] + row % count[part]) * shape.head_dim;
+  }
+  int64_t count[3], first[3];
+  HeadShape shape;
+};
+
 struct SplitHeads : Function<SplitHeads> {
   static variable_list forward(AutogradContext* context, const Tensor& qkv, int64_t batch, int64_t tokens,
-                               int64_t heads, int64_t head_dim, double rope_theta) {
+                               int64_t heads, int64_t kv_heads, int64_t head_dim, double rope_theta) {
     context->saved_data["batch"] = batch;
     context->saved_data["tokens"] = tokens;
     context->saved_data["heads"] = heads;
+    context->saved_data["kv_heads"] = kv_heads;
     context->saved_data["head_dim"] = head_dim;
     context->saved_data["rope_theta"] = rope_theta;
     const bool rope = rope_theta > 0.0;
     const Rotation rotation(rope ? tokens : 0, head_dim, rope_theta);
+    const HeadParts parts({batch, tokens, heads, kv_heads, head_dim});
     const float* from = qkv.data_ptr<float>();
     variable_list out;
     for (int64_t part = 0; part < 3; ++part) {
-      out.push_back(torch::empty({batch * heads, tokens, head_dim}));
+      out.push_back(torch::empty({batch * parts.count[part], tokens, head_dim}));
       float* to = out.back().data_ptr<float>();
-      for_rows(batch * heads, [&, to, part](int64_t row) {
+      for_rows(batch * parts.count[part], [&, to, part](int64_t row) {
         std::vector<float> turned(head_dim);
         for (int64_t t = 0; t < tokens; ++t) {
-          const float* x =
-              from + (((row / heads) * tokens + t) * 3 + part) * heads * head_dim + (row % heads) * head_dim;
+          const float* x = from + parts.at(part, row, t);
           if (rope && part < 2) {
             rotation.turn(x, turned.data(), t, 1.0F);
             x = turned.data();
@@ -324,20 +338,21 @@ struct SplitHeads : Function<SplitHeads> {
     const int64_t batch = context->saved_data["batch"].toInt();
     const int64_t tokens = context->saved_data["tokens"].toInt();
     const int64_t heads = context->saved_data["heads"].toInt();
+    const int64_t kv_heads = context->saved_data["kv_heads"].toInt();
     const int64_t head_dim = context->saved_data["head_dim"].toInt();
     const double rope_theta = context->saved_data["rope_theta"].toDouble();
     const bool rope = rope_theta > 0.0;
     const Rotation rotation(rope ? tokens : 0, head_dim, rope_theta);
-    Tensor dqkv = torch::empty({batch * tokens, 3 * heads * head_dim});
+    const HeadParts parts({batch, tokens, heads, kv_heads, head_dim});
+    Tensor dqkv = torch::empty({batch * tokens, (heads + 2 * kv_heads) * head_dim});
     float* to = dqkv.data_ptr<float>();
     for (int64_t part = 0; part < 3; ++part) {
       const Tensor grad = grads[part].contiguous();
       const float* from = grad.data_ptr<float>();
-      for_rows(batch * heads, [&, from, to, part](int64_t row) {
+      for_rows(batch * parts.count[part], [&, from, to, part](int64_t row) {
         for (int64_t t = 0; t < tokens; ++t) {
           const float* g = from + (row * tokens + t) * head_dim;
-          float* dx =
-              to + (((row / heads) * tokens + t) * 3 + part) * heads * head_dim + (row % heads) * head_dim;
+          float* dx = to + parts.at(part, row, t);
           if (rope && part < 2) {
             rotation.turn(g, dx, t, -1.0F);
           } else {
@@ -346,7 +361,7 @@ struct SplitHeads : Function<SplitHeads> {
         }
       });
     }
-    return {dqkv, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    return {dqkv, Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -369,6 +384,9 @@ void consmax_row(const float* s, float* p, int64_t valid, float scale, float ln_
   }
 }
 
+// The heads of a KV head are neighbours: all their queries are one matrix beside its keys and values.
+Tensor grouped(const Tensor& x, const Tensor& k) { return x.view({k.size(0), -1, x.size(2)}); }
+
 struct Attend : Function<Attend> {
   static Tensor forward(AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v,
                         const Tensor& ln_c) {
@@ -376,7 +394,7 @@ struct Attend : Function<Attend> {
     const int64_t tokens = q.size(1);
     const float scale = 1.0F / std::sqrt(static_cast<float>(q.size(2)));
     const bool consmax = present(ln_c);
-    const Tensor scores = torch::bmm(q, k.transpose(1, 2));
+    const Tensor scores = torch::bmm(grouped(q, k), k.transpose(1, 2)).view({rows, tokens, tokens});
     const Tensor p = consmax ? torch::empty_like(scores) : scores;
     const float* ps = scores.data_ptr<float>();
     const float* pc = consmax ? ln_c.data_ptr<float>() : nullptr;
@@ -393,7 +411,7 @@ struct Attend : Function<Attend> {
     });
     context->save_for_backward({q, k, v, p, consmax ? scores : torch::empty({0})});
     context->saved_data["heads"] = consmax ? heads : int64_t{0};
-    return torch::bmm(p, v);
+    return torch::bmm(grouped(p, v), v).view(q.sizes());
   }
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     const auto saved = context->get_saved_variables();
@@ -407,8 +425,8 @@ struct Attend : Function<Attend> {
     const int64_t tokens = q.size(1);
     const float scale = 1.0F / std::sqrt(static_cast<float>(q.size(2)));
     const Tensor dout = grads[0].contiguous();
-    const Tensor dv = torch::bmm(p.transpose(1, 2), dout);
-    const Tensor dp = torch::bmm(dout, v.transpose(1, 2));
+    const Tensor dv = torch::bmm(grouped(p, v).transpose(1, 2), grouped(dout, v));
+    const Tensor dp = torch::bmm(grouped(dout, v), v.transpose(1, 2)).view(p.sizes());
     Tensor row_sums = torch::empty({rows, tokens});
     const float* pp = p.data_ptr<float>();
     const float* ps = consmax ? saved[4].data_ptr<float>() : nullptr;
@@ -437,7 +455,8 @@ struct Attend : Function<Attend> {
     });
     Tensor dln_c;
     if (consmax) dln_c = row_sums.view({rows / heads, heads, tokens}).sum(2).sum(0);
-    return {torch::bmm(dp, k), torch::bmm(dp.transpose(1, 2), q), dv, dln_c};
+    return {torch::bmm(grouped(dp, k), k).view(q.sizes()),
+            torch::bmm(grouped(dp, k).transpose(1, 2), grouped(q, k)), dv, dln_c};
   }
 };
 
@@ -555,7 +574,8 @@ Tensor normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, doub
 }
 
 variable_list split_heads(const Tensor& qkv, const HeadShape& shape, double rope_theta) {
-  return SplitHeads::apply(qkv, shape.batch, shape.context, shape.heads, shape.head_dim, rope_theta);
+  return SplitHeads::apply(qkv, shape.batch, shape.context, shape.heads, shape.kv_heads, shape.head_dim,
+                           rope_theta);
 }
 
 Tensor attend(const variable_list& qkv, const Tensor& ln_c, const HeadShape& shape) {

@@ -26,12 +26,14 @@ std::vector<float> ternarize(float* w, const std::vector<int64_t>& parts, int64_
 torch::Tensor normalize(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
                         double eps);
 
+// kv_heads divides heads: head h attends to KV head h / (heads / kv_heads).
 struct HeadShape {
-  int64_t batch, context, heads, head_dim;
+  int64_t batch, context, heads, kv_heads, head_dim;
 };
 
-// qkv [batch * context, 3 * heads * head_dim] -> q, k, v [batch * heads, context, head_dim], rotated (NEOX)
-// where rope_theta > 0, then int8 per token and head.
+// qkv [batch * context, (heads + 2 * kv_heads) * head_dim] -> q [batch * heads, context, head_dim], k and v
+// [batch * kv_heads, context, head_dim], q and k rotated (NEOX) where rope_theta > 0, then int8 per token and
+// head.
 torch::autograd::variable_list split_heads(const torch::Tensor& qkv, const HeadShape& shape,
                                            double rope_theta);
 

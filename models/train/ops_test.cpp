@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 namespace pimllm::train {
@@ -47,7 +48,7 @@ TEST(Ops, NormsMatchLibtorch) {
 
 TEST(Ops, AttentionMatchesLibtorch) {
   torch::manual_seed(2);
-  const HeadShape shape{2, 16, 3, 8};
+  const HeadShape shape{2, 16, 3, 3, 8};
   const Tensor q = leaf({6, 16, 8});
   const Tensor k = leaf({6, 16, 8});
   const Tensor v = leaf({6, 16, 8});
@@ -64,22 +65,53 @@ TEST(Ops, AttentionMatchesLibtorch) {
   expect_all_close(attend({q, k, v}, ln_c, shape), merged(torch::bmm(p, v)), {q, k, v, ln_c});
 }
 
+TEST(Ops, AttentionOfGroupedHeadsMatchesLibtorch) {
+  torch::manual_seed(5);
+  const HeadShape shape{2, 16, 6, 2, 8};
+  const Tensor q = leaf({12, 16, 8});
+  const Tensor k = leaf({4, 16, 8});
+  const Tensor v = leaf({4, 16, 8});
+  const Tensor ln_c = torch::randn({6}).sub(3.0).requires_grad_();
+  // KV head of each row [batch][head]: heads 0 to 2 share the first, 3 to 5 the second.
+  const Tensor shared = torch::tensor({0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3});
+  const Tensor keys = k.index_select(0, shared);
+  const Tensor values = v.index_select(0, shared);
+  const Tensor scores = torch::bmm(q, keys.transpose(1, 2)) / std::sqrt(8.0);
+  const Tensor causal = torch::ones({16, 16}).tril();
+  const auto merged = [](const Tensor& out) {
+    return out.view({2, 6, 16, 8}).transpose(1, 2).reshape({32, 48});
+  };
+  const Tensor soft = torch::softmax(scores.masked_fill(causal == 0, -1e9), 2);
+  expect_all_close(attend({q, k, v}, Tensor(), shape), merged(torch::bmm(soft, values)), {q, k, v});
+  const Tensor stepped = straight_through(scores, torch::round(scores * 16) / 16);
+  const Tensor p = torch::exp(stepped + ln_c.repeat({2}).view({12, 1, 1})) * causal;
+  expect_all_close(attend({q, k, v}, ln_c, shape), merged(torch::bmm(p, values)), {q, k, v, ln_c});
+}
+
 TEST(Ops, HeadsSplitAndRotate) {
   torch::manual_seed(3);
-  const HeadShape shape{2, 5, 2, 8};
-  const Tensor qkv = leaf({10, 48});
-  const auto heads = split_heads(qkv, shape, 10000.0);
-  const Tensor plain = qkv.view({2, 5, 3, 2, 8}).permute({2, 0, 3, 1, 4}).reshape({3, 4, 5, 8});
-  const Tensor angle =
-      torch::arange(5).view({5, 1}) * torch::pow(10000.0, -torch::arange(4) / 4.0).view({1, 4});
-  const Tensor low = plain.narrow(3, 0, 4);
-  const Tensor high = plain.narrow(3, 4, 4);
-  const Tensor turned =
-      torch::cat({low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()}, 3);
-  for (int part = 0; part < 3; ++part) {
-    const Tensor exact = part < 2 ? turned[part] : plain[part];
-    const Tensor step = exact.abs().amax(2, true) / 127;
-    expect_all_close(heads[part], straight_through(exact, torch::round(exact / step) * step), {qkv});
+  for (const int64_t kv_heads : {4, 2}) {
+    const HeadShape shape{2, 5, 4, kv_heads, 8};
+    const Tensor qkv = leaf({10, (4 + 2 * kv_heads) * 8});
+    const auto heads = split_heads(qkv, shape, 10000.0);
+    const Tensor angle =
+        torch::arange(5).view({5, 1}) * torch::pow(10000.0, -torch::arange(4) / 4.0).view({1, 4});
+    const std::array<int64_t, 3> counts = {4, kv_heads, kv_heads};
+    int64_t first = 0;
+    for (size_t part = 0; part < 3; ++part) {
+      const Tensor plain = qkv.narrow(1, first * 8, counts[part] * 8)
+                               .reshape({2, 5, counts[part], 8})
+                               .transpose(1, 2)
+                               .reshape({2 * counts[part], 5, 8});
+      first += counts[part];
+      const Tensor low = plain.narrow(2, 0, 4);
+      const Tensor high = plain.narrow(2, 4, 4);
+      const Tensor turned =
+          torch::cat({low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()}, 2);
+      const Tensor exact = part < 2 ? turned : plain;
+      const Tensor step = exact.abs().amax(2, true) / 127;
+      expect_all_close(heads[part], straight_through(exact, torch::round(exact / step) * step), {qkv});
+    }
   }
 }
 

@@ -39,6 +39,7 @@ constexpr int kEvaluationBatch = 16;
 
 struct Options {
   std::string arch = "bitnet-b1.58";
+  std::string size = "full";
   std::string out;
   std::string text;
   std::string evaluate;
@@ -190,19 +191,22 @@ void draw_batch(const Options& options, const std::vector<int32_t>& ids, int64_t
 }
 
 void train(const Options& options, const SplitText& text) {
-  const Tokenizer tokenizer(train_bpe(text.training, shipped_config(options.arch).vocab_size));
+  const ModelConfig config = shipped_config(options.arch, options.size);
+  // 256 tokens are too few to spend one on every byte.
+  const Alphabet alphabet = config.vocab_size > 256 ? Alphabet::kAllBytes : Alphabet::kBytesOfText;
+  const Tokenizer tokenizer(train_bpe(text.training, config.vocab_size, alphabet));
   const std::vector<int32_t> ids = tokenizer.encode(text.training);
   const std::vector<int32_t> held_out = tokenizer.encode(text.held_out);
   std::printf("text: %zu bytes, %zu tokens (%.3f bytes a token); held out: %zu bytes, %zu tokens\n",
               text.training.size(), ids.size(), double(text.training.size()) / double(ids.size()),
               text.held_out.size(), held_out.size());
   torch::manual_seed(options.seed);
-  Network network(shipped_config(options.arch));
+  Network network(config);
   Progress progress{0, torch::zeros_like(network.flat()), torch::zeros_like(network.flat())};
   if (load_state(options, network, progress)) {
     std::printf("resumed at step %ld from %s\n", progress.step, state_path(options).c_str());
   }
-  std::printf("%s: %ld parameters, %ld steps of %ld x %d tokens = %.2f epochs\n", options.arch.c_str(),
+  std::printf("%s: %ld parameters, %ld steps of %ld x %d tokens = %.2f epochs\n", config.name.c_str(),
               network.flat().numel(), options.steps, options.batch, network.config().context_length,
               double(options.steps * options.batch * network.config().context_length) / double(ids.size()));
   const auto shape = {options.batch, static_cast<int64_t>(network.config().context_length)};
@@ -276,6 +280,8 @@ int run(int argc, char** argv) {
   CLI::App app("Quantisation-aware training of the shipped models on the King James text.");
   Options options;
   app.add_option("--arch", options.arch, "bitnet-b1.58, gpt2-consmax or gpt2")->capture_default_str();
+  app.add_option("--size", options.size, "full, or board (bitnet-b1.58): for the block RAM of an FPGA board")
+      ->capture_default_str();
   app.add_option("--out", options.out,
                  "checkpoint to write; OUT.state keeps the progress and is resumed from");
   app.add_option("--evaluate", options.evaluate, "measure this checkpoint and do not train");

@@ -27,6 +27,7 @@ done
 [[ ! -e $folder/out ]]
 
 # Prompts, numbers, names.
+generate "expected bytes that have a token, found byte 50 ('2')" "$2/models/checkpoints/kjv-board.gguf" "And 2 of them"
 expect 2 "empty prompt" generate --model "$model" --prompt ""
 long=$(printf 'And he said. %.0s' {1..200})
 generate "the context holds 256" "$model" "$long"

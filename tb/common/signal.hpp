@@ -43,4 +43,23 @@ class Signal {
   std::span<uint8_t> bytes_;
 };
 
+// Bits [lsb, lsb + width) of a port, width up to 64.
+inline uint64_t bits_of(const Signal& port, size_t lsb, size_t width) {
+  uint64_t value = 0;
+  const auto bytes = port.bytes();
+  for (size_t i = 0; i < width; ++i) {
+    value |= static_cast<uint64_t>(bytes[(lsb + i) / 8] >> ((lsb + i) % 8) & 1) << i;
+  }
+  return value;
+}
+
+inline void put_bits(const Signal& port, size_t lsb, size_t width, uint64_t value) {
+  const auto bytes = port.bytes();
+  for (size_t i = 0; i < width; ++i) {
+    uint8_t& byte = bytes[(lsb + i) / 8];
+    const unsigned bit = 1U << (lsb + i) % 8;
+    byte = static_cast<uint8_t>((value >> i & 1) != 0 ? byte | bit : byte & ~bit);
+  }
+}
+
 }  // namespace pimllm::tb

@@ -73,7 +73,7 @@ def run(bench: Bench, entry: Entry, mutant: int, timeout: float) -> str:
 def load(text: str) -> tuple[dict[str, dict[str, str]], list[Entry]]:
     table = tomllib.loads(text)
     entries = [Entry(name, t.get("module", name), t["benches"], t.get("parameters", {}), t.get("mutants", MUTANTS),
-                     t.get("inside", []), t.get("as_written", False))
+                     t.get("inside", []), t.get("only_if", {}))
                for name, t in table["modules"].items()]
     for entry in entries:
         for bench in entry.benches:
@@ -84,10 +84,10 @@ def load(text: str) -> tuple[dict[str, dict[str, str]], list[Entry]]:
 
 def build(benches: dict[str, dict[str, str]], used: list[str], folder: pathlib.Path, jobs: int) -> None:
     """Configures for the mutants of all benches, and builds those in use and the machine."""
-    libraries = ";".join(b["library"] for b in benches.values())
+    libraries = ";".join(library for b in benches.values() for library in b["libraries"])
     configure = ["cmake", "-S", ".", "-B", str(folder), "-G", "Ninja", "-DPIMLLM_CONFIGS=unit",
                  f"-DPIMLLM_RTL_DIR={OUT}/rtl", f"-DPIMLLM_RTL_FOR={libraries}"]
-    targets = [pathlib.Path(benches[name]["executable"]).name for name in used] + ["random_program"]
+    targets = [*{pathlib.Path(benches[name]["executable"]).name: None for name in used}, "random_program"]
     for command in (configure, ["cmake", "--build", str(folder), "-j", str(jobs), "--target", *targets]):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode:

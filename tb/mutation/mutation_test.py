@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The parts of `make mutation` that need no Yosys: what counts as killed, what is kept, how a header is read."""
 
+import dataclasses
 import pathlib
 import sys
 import tempfile
@@ -11,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import mutation  # noqa: E402
 import netlist  # noqa: E402
 
-ENTRY = netlist.Entry("part", "part", ["unit"], {}, 5, [], False)
+ENTRY = netlist.Entry("part", "part", ["unit"], {}, 5, [])
 SELECTED = 'echo "mutant part $MUTANT_PART" >&2; '
 
 
@@ -86,6 +87,16 @@ endmodule
         self.assertEqual(header.parameters, {"Width": "8", "Odd": "1'b0"})
         self.assertEqual(header.ports, ["clk_i", "data_i", "sum_o"])
         self.assertEqual(header.unpacked, {"data_i": ("Half", False)})
+
+    def test_what_has_to_be_proven(self) -> None:
+        self.assertEqual(ENTRY.proofs, ["-prove trigger 0"])
+        only_if = dataclasses.replace(ENTRY, only_if={"port": "error_o", "value": 0, "reason": "refused"})
+        self.assertEqual(only_if.proofs, ["-prove cmp_error_o 1", "-set gold_error_o 0 -prove trigger 0"])
+        for sat_runs, proven in ((1, set()), (2, {3})):
+            def solver(script: str, work: pathlib.Path, log: str) -> None:
+                work.with_suffix(".proved").write_text("mutant 3\n" + sat_runs * (netlist.PROVED + "!\n"))
+            with mock.patch.object(netlist, "run_yosys", solver), mock.patch.object(netlist, "ROOT", self.out):
+                self.assertEqual(netlist.prove(only_if, [3], 60), proven)
 
     def test_unknown_bench(self) -> None:
         with self.assertRaisesRegex(ValueError, "part: no bench other, expected one of unit"):

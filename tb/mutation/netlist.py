@@ -9,6 +9,7 @@ import dataclasses
 import pathlib
 import re
 import subprocess
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "out/mutation"
@@ -20,7 +21,9 @@ flatten
 proc
 opt_expr -mux_undef -undriven
 opt -full
-{reduce}opt_clean -purge
+wreduce
+opt -full
+opt_clean -purge
 tee -q -o {work}.reads select -list t:$memrd_v2
 tee -q -o {work}.contents select -list t:$meminit*
 write_rtlil {work}.clean.il
@@ -31,6 +34,7 @@ script {work}.list
 opt_clean
 rename {module} {name}_mutants
 bwmuxmap
+splitnets -driver
 write_rtlil {work}.il
 write_verilog -noattr -noparallelcase {work}.v
 """
@@ -60,11 +64,12 @@ connect -set mutant_i {width}'d0
 cd gate
 connect -set mutant_i {width}'d{mutant}
 cd ..
-miter -equiv -flatten gold gate miter
+miter -equiv -flatten {outputs} gold gate miter
 opt -full miter
 tee -a {work}.proved log mutant {mutant}
-tee -a {work}.proved sat -timeout {timeout} -prove trigger 0 miter
 """
+PROOF = "tee -a {work}.proved sat -timeout {timeout} {what} miter\n"
+PROVED = "SAT proof finished - no model found: SUCCESS"
 STATE_FF = "module state_ff (input C, input D, output Q); endmodule"
 
 
@@ -77,7 +82,15 @@ class Entry:
     parameters: dict[str, int]
     mutants: int
     inside: list[str]
-    as_written: bool
+    only_if: dict[str, Any] = dataclasses.field(default_factory=dict)  # port, value: else the other outputs do not matter
+
+    @property
+    def proofs(self) -> list[str]:
+        """What the solver has to prove, all of it, for a mutant to be equivalent."""
+        if not self.only_if:
+            return ["-prove trigger 0"]
+        port, value = self.only_if["port"], self.only_if["value"]
+        return [f"-prove cmp_{port} 1", f"-set gold_{port} {value} -prove trigger 0"]
 
     @property
     def variable(self) -> str:
@@ -136,7 +149,7 @@ def elaborate(entry: Entry, seed: int) -> list[str]:
     others = [pathlib.Path(f).stem for f in rtl_files() if not f.endswith("_pkg.sv")]
     values = {"module": entry.module, "name": entry.name, "work": work.relative_to(ROOT)}
     run_yosys(ELABORATE.format(
-        **values, files=" ".join(rtl_files()), reduce="" if entry.as_written else "wreduce\nopt -full\n", candidates=2 * entry.mutants, seed=seed,
+        **values, files=" ".join(rtl_files()), candidates=2 * entry.mutants, seed=seed,
         blackboxes=" ".join(f"--blackboxed-module {m}" for m in others if m not in [entry.module, *entry.inside]),
         parameters=" ".join(f"-G {k}={v}" for k, v in entry.parameters.items())), work, "elaborate")
     # No netlist may drive pins of a memory's read without a clock, nor what it holds at first.
@@ -226,8 +239,10 @@ def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
     proved = work.with_suffix(".proved")
     proved.unlink(missing_ok=True)
     work.with_suffix(".ff.v").write_text(STATE_FF)
-    values = {"name": entry.name, "work": work.relative_to(ROOT), "width": SELECT_WIDTH, "timeout": timeout}
+    values = {"name": entry.name, "work": work.relative_to(ROOT), "width": SELECT_WIDTH, "timeout": timeout,
+              "outputs": "-make_outputs -make_outcmp" if entry.only_if else ""}
     run_yosys(PROVE_BEGIN.format(**values) + "design -save cut\n" +
-              "".join(PROVE_ONE.format(**values, mutant=m) for m in mutants), work, "prove")
+              "".join(PROVE_ONE.format(**values, mutant=m) + "".join(PROOF.format(**values, what=p) for p in entry.proofs)
+                      for m in mutants), work, "prove")
     parts = re.split(r"^mutant (\d+)\s*$", proved.read_text(), flags=re.M)
-    return {int(m) for m, text in zip(parts[1::2], parts[2::2]) if "SAT proof finished - no model found: SUCCESS" in text}
+    return {int(m) for m, text in zip(parts[1::2], parts[2::2]) if text.count(PROVED) == len(entry.proofs)}

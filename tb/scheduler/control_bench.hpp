@@ -16,19 +16,10 @@
 #include "tb/common/axi_memory.hpp"
 #include "tb/common/coverage.hpp"
 #include "tb/common/seed.hpp"
+#include "tb/common/signal.hpp"
 #include "tb/scheduler/interpreter.hpp"
 
 namespace pimllm::tb {
-
-// Bits [lsb, lsb + width) of a port, width up to 64.
-inline uint64_t bits_of(const Signal& port, size_t lsb, size_t width) {
-  uint64_t value = 0;
-  const auto bytes = port.bytes();
-  for (size_t i = 0; i < width; ++i) {
-    value |= static_cast<uint64_t>(bytes[(lsb + i) / 8] >> ((lsb + i) % 8) & 1) << i;
-  }
-  return value;
-}
 
 inline UnitCmd unpack(const Signal& port, size_t lsb) {
   UnitCmd cmd;

@@ -1,0 +1,292 @@
+// Parts of the DMA, each by itself: lengths and addresses far above what its spaces hold.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <deque>
+
+#include "Vdma_part_burst.h"
+#include "Vdma_part_load.h"
+#include "tb/common/part.hpp"
+#include "tb/common/seed.hpp"
+#include "tb/common/signal.hpp"
+
+namespace pimllm::tb {
+namespace {
+
+constexpr uint64_t kMask48 = (uint64_t{1} << 48) - 1;
+constexpr uint64_t kBeatBytes = 8, kPage = 4096, kMaxBurst = 16;
+
+uint64_t burst_of(uint64_t addr, uint64_t beats) {
+  return std::min({beats, kMaxBurst, (kPage - addr % kPage) / kBeatBytes});
+}
+
+// Of any size: as many bits as it likes.
+uint64_t any_size(std::mt19937_64& rng, int bits) {
+  const uint64_t width = 1 + rng() % static_cast<uint64_t>(bits);
+  return std::max<uint64_t>(1, rng() & ((uint64_t{1} << width) - 1));
+}
+
+TEST(DmaBurst, AnyAddressAndLength) {
+  VerilatedContext context;
+  Vdma_part_burst dut(&context);
+  auto rng = make_rng(1);
+  for (int i = 0; i < 20000; ++i) {
+    dut.addr_i = rng() & kMask48 & ~(kBeatBytes - 1);
+    if (i % 4 == 0) dut.addr_i |= kPage - kBeatBytes * (1 + rng() % 20);  // near the end of a page
+    dut.beats_left_i = i % 3 == 0 ? 1U << i % 20 : any_size(rng, 20);
+    dut.eval();
+    ASSERT_EQ(dut.beats_o, burst_of(dut.addr_i, dut.beats_left_i)) << dut.addr_i << " " << dut.beats_left_i;
+  }
+  dut.final();
+  collect_coverage(context);
+}
+
+// --- loads
+// ----------------------------------------------------------------------------------------------------
+
+constexpr uint64_t kChannels = 2, kGroups = 2;
+enum Space : uint64_t { kAct, kScr, kKvs, kScl };
+
+struct Load {
+  uint64_t addr = 0, tiles = 1, beats = 1, tag = 0, tiled = 0, space = 0, local = 0, last_word = 0, group = 0;
+};
+
+Load random_load(std::mt19937_64& rng, int tile_bits, int beat_bits) {
+  Load l;
+  l.addr = rng() & kMask48 & ~(kBeatBytes - 1);
+  l.tag = rng() % 8;
+  l.tiled = rng() % 2;
+  l.space = rng() % 4;
+  l.tiles = l.tiled != 0 ? any_size(rng, tile_bits) : 1;
+  l.beats = any_size(rng, beat_bits);
+  l.local = rng() & 0xFFFF;
+  l.group = rng() % kGroups;
+  // A linear transfer ends in the first or the second word of its last beat.
+  l.last_word = (l.local + 2 * l.beats - 1 - rng() % 2) & 0xFFFF;
+  return l;
+}
+
+// The bursts of a load, in order.
+class Bursts {
+ public:
+  explicit Bursts(const Load& l) : load_(l), addr_(l.addr), left_(l.beats) {}
+  bool end() const { return tile_ == load_.tiles; }
+  uint64_t addr() const { return addr_; }
+  uint64_t beats() const { return burst_of(addr_, left_); }
+  void next() {
+    const uint64_t n = beats();
+    left_ -= n;
+    addr_ = (addr_ + n * kBeatBytes) & kMask48;
+    if (left_ != 0) return;
+    ++tile_;
+    left_ = load_.beats;
+    addr_ = (load_.addr + tile_ * load_.beats * kChannels * kBeatBytes) & kMask48;
+  }
+
+ private:
+  Load load_;
+  uint64_t tile_ = 0, addr_, left_;
+};
+
+// Where the data of a load goes, beat by beat.
+struct Sink {
+  Load load;
+  uint64_t tile = 0, beat = 0, half = 0;  // of SCL: words of this beat that are written
+
+  uint64_t group() const { return (load.group + tile * kChannels) % kGroups; }
+  uint64_t row() const {
+    const uint64_t turns = (load.group + tile * kChannels) / kGroups;
+    return (load.local + turns * load.beats + beat) & 0xFFFF;
+  }
+  uint64_t word() const {
+    const uint64_t words = load.space == kScl ? 2 * beat + half : beat / 2;
+    return (load.local + words) & 0xFFFF;
+  }
+  uint64_t slice() const { return load.space == kScl ? half : beat % 2; }
+  bool completes_beat() const {
+    return load.tiled != 0 || load.space != kScl || half == 1 || word() == load.last_word;
+  }
+  bool completes_load() const { return completes_beat() && beat + 1 == load.beats && tile + 1 == load.tiles; }
+  void take() {
+    if (!completes_beat()) {
+      half = 1;
+      return;
+    }
+    half = 0;
+    if (++beat < load.beats) return;
+    beat = 0;
+    ++tile;
+  }
+};
+
+class DmaLoad : public testing::Test {
+ protected:
+  DmaLoad() : rng(make_rng(2)) {
+    auto& dut = part.dut;
+    dut.desc_valid_i = dut.flush_i = dut.ar_ready_i = dut.r_valid_i = dut.kv_gnt_i = dut.lin_gnt_i = 0;
+    part.reset();
+  }
+
+  // One cycle. Memory answers what was asked for, in order.
+  void cycle(const Load* offered, double speed, double answers) {
+    auto& dut = part.dut;
+    dut.desc_valid_i = offered != nullptr;
+    if (offered != nullptr) drive(*offered);
+    dut.ar_ready_i = chance(rng, speed);
+    if (dut.r_valid_i == 0 && !outstanding.empty() && chance(rng, answers)) {
+      dut.r_valid_i = 1;
+      dut.r_data_i = rng();
+      dut.r_error_i = chance(rng, 0.1);
+      dut.r_last_i = outstanding.front() == 1;
+    }
+    dut.kv_gnt_i = chance(rng, speed);
+    dut.lin_gnt_i = chance(rng, speed);
+    dut.eval();
+    taken = offered != nullptr && dut.desc_ready_o != 0;
+    check();
+    if (HasFatalFailure()) return;
+    const bool beat = dut.r_valid_i != 0 && dut.r_ready_o != 0;
+    if (dut.flush_i != 0) {
+      bursts.clear();
+      sinks.clear();
+    }
+    if (taken) {
+      bursts.emplace_back(*offered);
+      sinks.push_back({*offered});
+    }
+    part.clock();
+    if (beat) {
+      dut.r_valid_i = 0;
+      if (--outstanding.front() == 0) outstanding.pop_front();
+    }
+  }
+
+  void drive(const Load& l) {
+    auto& dut = part.dut;
+    const Signal req(dut.desc_req_i), sink(dut.desc_sink_i);
+    put_bits(req, 0, 20, l.beats);
+    put_bits(req, 20, 16, l.tiles);
+    put_bits(req, 36, 48, l.addr);
+    put_bits(sink, 0, 8, l.group);
+    put_bits(sink, 8, 16, l.last_word);
+    put_bits(sink, 24, 16, l.local);
+    put_bits(sink, 40, 20, l.beats);
+    put_bits(sink, 60, 16, l.tiles);
+    put_bits(sink, 76, 2, l.space);
+    put_bits(sink, 78, 1, l.tiled);
+    put_bits(sink, 79, 3, l.tag);
+  }
+
+  void check() {
+    auto& dut = part.dut;
+    ASSERT_EQ(dut.idle_o, sinks.empty() && bursts.empty() && outstanding.empty() && dut.ar_valid_o == 0);
+    if (dut.ar_valid_o != 0 && dut.ar_ready_i != 0) {
+      if (flushed_request) {
+        flushed_request = false;  // it was on the port already
+      } else {
+        ASSERT_FALSE(bursts.empty());
+        ASSERT_EQ(dut.ar_addr_o, bursts.front().addr());
+        ASSERT_EQ(dut.ar_len_o + 1U, bursts.front().beats());
+        bursts.front().next();
+        if (bursts.front().end()) bursts.pop_front();
+      }
+      outstanding.push_back(dut.ar_len_o + 1U);
+    }
+    const bool valid = dut.r_valid_i != 0 && dut.flush_i == 0;
+    if (dut.flush_i != 0) {
+      ASSERT_EQ(dut.r_ready_o, 1);
+      ASSERT_EQ(dut.desc_ready_o, 0);
+    }
+    if (valid) {
+      ASSERT_FALSE(sinks.empty());
+    }
+    ASSERT_EQ(dut.kv_req_o, valid && sinks.front().load.tiled != 0);
+    ASSERT_EQ(dut.lin_req_o, valid && sinks.front().load.tiled == 0);
+    if (!valid) {
+      ASSERT_EQ(dut.done_o, 0);
+      ASSERT_EQ(dut.error_o, 0);
+      return;
+    }
+    auto& sink = sinks.front();
+    const bool tiled = sink.load.tiled != 0;
+    if (tiled) {
+      ASSERT_EQ(dut.kv_group_o, sink.group());
+      ASSERT_EQ(dut.kv_addr_o, sink.row());
+      ASSERT_EQ(dut.kv_data_o, dut.r_data_i);
+    } else {
+      ASSERT_EQ(dut.lin_space_o, sink.load.space);
+      ASSERT_EQ(dut.lin_addr_o, sink.word());
+      ASSERT_EQ(dut.lin_slice_o, sink.slice());
+      ASSERT_EQ(dut.lin_data_o, dut.r_data_i);
+    }
+    const bool granted = (tiled ? dut.kv_gnt_i : dut.lin_gnt_i) != 0;
+    ASSERT_EQ(dut.r_ready_o, granted && sink.completes_beat());
+    ASSERT_EQ(dut.error_o, dut.r_ready_o != 0 && dut.r_error_i != 0);
+    ASSERT_EQ(dut.done_o, granted && sink.completes_load());
+    if (dut.done_o != 0) {
+      ASSERT_EQ(dut.done_tag_o, sink.load.tag);
+    }
+    if (!granted) return;
+    sink.take();
+    if (dut.done_o != 0) sinks.pop_front();
+  }
+
+  void flush() {
+    part.dut.flush_i = 1;
+    flushed_request = part.dut.ar_valid_o != 0;
+    do {
+      cycle(nullptr, 0.9, 0.9);
+      ASSERT_FALSE(HasFatalFailure());
+    } while (part.dut.idle_o == 0);
+    part.dut.flush_i = 0;
+  }
+
+  std::mt19937_64 rng;
+  Part<Vdma_part_load> part;
+  std::deque<Bursts> bursts;         // still to be asked for
+  std::deque<uint64_t> outstanding;  // beats of each burst that are still to come
+  std::deque<Sink> sinks;
+  bool taken = false, flushed_request = false;
+};
+
+// To their end if they are short, else until a flush.
+TEST_F(DmaLoad, BurstsAndWritesOfAnyLoad) {
+  for (int round = 0; round < 120; ++round) {
+    SCOPED_TRACE(round);
+    const double speed = std::array{0.2, 0.6, 1.0}[rng() % 3];
+    const bool is_short = round % 2 == 0;
+    Load next = random_load(rng, is_short ? 3 : 16, is_short ? 5 : 20);
+    for (int i = 0; i < 600; ++i) {
+      cycle(chance(rng, 0.5) ? &next : nullptr, speed, speed);
+      ASSERT_FALSE(HasFatalFailure());
+      if (taken) next = random_load(rng, is_short ? 3 : 16, is_short ? 5 : 20);
+    }
+    if (!is_short) flush();
+    for (int i = 0; i < 20000 && part.dut.idle_o == 0; ++i) {
+      cycle(nullptr, 1, 1);
+      ASSERT_FALSE(HasFatalFailure());
+    }
+    ASSERT_EQ(part.dut.idle_o, 1);
+  }
+}
+
+// A memory that says nothing is asked for as many bursts as the counter holds.
+TEST_F(DmaLoad, CountsItsBursts) {
+  const Load l{.tiles = 6000, .tiled = 1};
+  cycle(&l, 1, 0);
+  for (int i = 0; i < 6000; ++i) {
+    cycle(nullptr, 1, 0);
+    ASSERT_FALSE(HasFatalFailure());
+  }
+  EXPECT_EQ(outstanding.size(), 4095U);
+  for (int i = 0; i < 8000 && part.dut.idle_o == 0; ++i) {
+    cycle(nullptr, 1, 1);
+    ASSERT_FALSE(HasFatalFailure());
+  }
+  EXPECT_EQ(part.dut.idle_o, 1);
+}
+
+}  // namespace
+}  // namespace pimllm::tb
