@@ -114,6 +114,11 @@ void BoardHost::run(std::string_view sequence, const Values& values,
 
 void BoardHost::attempt(std::span<const int32_t> prompt, uint32_t count,
                         const std::function<void(int32_t)>& on_token, Text& text) {
+  // A start would be ignored.
+  if ((link_.read(register_address("STATUS")) &
+       (PIMLLM_REGS__STATUS__BUSY_bm | PIMLLM_REGS__STATUS__ERROR_bm)) != 0) {
+    throw MachineStopped(fmt::format("{}: the machine is not at rest", link_.name()));
+  }
   link_.write(std::vector<std::pair<uint32_t, uint32_t>>{
       {register_address("CONTROL"), PIMLLM_REGS__CONTROL__CLEAR_COUNTERS_bm}});
   uint32_t position = 0;

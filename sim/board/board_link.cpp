@@ -29,14 +29,16 @@ bool broken(const Frame& nak) { return nak.payload[0] <= static_cast<uint8_t>(Na
 std::optional<Frame> BoardLink::next_frame(int milliseconds) {
   for (;;) {
     if (auto frame = decoder_.next()) return frame;
-    std::optional<uint8_t> byte;
-    do {
-      if (on_wait) on_wait();
-      const int slice = std::min(milliseconds, kSlice);
-      byte = line_.read(slice);
-      if (!byte) milliseconds -= slice;
-    } while (!byte && milliseconds > 0);
-    if (!byte) return std::nullopt;
+    if (milliseconds <= 0) return std::nullopt;
+    if (on_wait) on_wait();
+    // A frame that a reset cut off would swallow the hello behind it.
+    const int slice = std::min({milliseconds, kSlice, decoder_.pending() ? patience_.quiet : kSlice});
+    const auto byte = line_.read(slice);
+    if (!byte) {
+      milliseconds -= slice;
+      decoder_.abandon();
+      continue;
+    }
     decoder_.push(*byte);
   }
 }

@@ -44,6 +44,11 @@ class FrameDecoder {
   std::optional<Frame> next();
   uint64_t dropped() const { return dropped_; }
   void clear() { bytes_.clear(); }
+  // A frame has begun; abandon() gives it up, so that a whole one behind it is found.
+  bool pending() const { return !bytes_.empty(); }
+  void abandon() {
+    if (pending()) drop();
+  }
 
  private:
   void drop() {

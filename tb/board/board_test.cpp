@@ -109,6 +109,20 @@ class BoardTest : public testing::Test {
   std::unique_ptr<BoardLink> link;
 };
 
+TEST(FrameDecoder, FindsTheFrameBehindOneThatWasCutOff) {
+  FrameDecoder decoder;
+  for (const uint8_t byte : Bytes{kSyncToHost, 0x83, 16, 1, 2, 3}) decoder.push(byte);  // an event
+  Bytes hello = {kSyncToHost, 0x84, 1, kProtocolVersion};
+  hello.push_back(crc8(std::span(hello).subspan(1)));
+  for (const uint8_t byte : hello) decoder.push(byte);
+  EXPECT_FALSE(decoder.next());
+  decoder.abandon();
+  const auto frame = decoder.next();
+  ASSERT_TRUE(frame);
+  EXPECT_TRUE(frame->is(Reply::kHello));
+  EXPECT_FALSE(decoder.pending());
+}
+
 TEST_F(BoardTest, SaysHelloOnceAfterAReset) {
   for (int i = 0; i < 3; ++i) {
     const auto frames = answers();
@@ -191,8 +205,13 @@ TEST_F(BoardTest, BrokenFramesAreRefusedAndTheNextOneWorks) {
     expect_nak(Nak::kBus);
   }
   // Addresses are 16 bits long, registers 10.
-  send(encode_frame(2, Bytes{0x00, 0x04}));
-  expect_nak(Nak::kBus);
+  for (const uint8_t high : {0x04, 0x08, 0x10, 0x20, 0x40, 0x80}) {
+    send(encode_frame(2, Bytes{0x00, high}));
+    expect_nak(Nak::kBus);
+    send(encode_frame(1, Bytes{0x40, high, 9, 9, 9, 9}));
+    expect_nak(Nak::kBus);
+  }
+  EXPECT_EQ(link->read(register_address("ARG0")), 0x04030201U);
   expect_alive();
 }
 
@@ -322,6 +341,7 @@ TEST_F(BoardTest, AStopWithErrorBeginsAgain) {
   EXPECT_EQ(simulated->leds() & 4, 4U);
   const auto text = host.generate(std::vector<int32_t>{9, 8}, 4, {});
   EXPECT_EQ(text.tokens, golden({9, 8}, 4));
+  EXPECT_EQ(text.restarts, 1);
 }
 
 TEST_F(BoardTest, RefusesAnotherModelAndTooLongTexts) {

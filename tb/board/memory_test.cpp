@@ -144,7 +144,9 @@ class MemoryBench {
       const uint64_t beat = burst.beat + burst.done;
       const bool inside = beat < kWords;
       ASSERT_EQ(dut_.rresp_o, inside ? 0 : kSlaveError) << "beat " << beat;
-      if (inside) ASSERT_EQ(dut_.rdata_o, words_[beat]) << "beat " << beat;
+      if (inside) {
+        ASSERT_EQ(dut_.rdata_o, words_[beat]) << "beat " << beat;
+      }
       ASSERT_EQ(dut_.rlast_o != 0, burst.done + 1 == burst.length);
       if ((dut_.rready_i >> r & 1) == 0) continue;
       if (!inside) ++errors;

@@ -133,7 +133,9 @@ TEST(UartTx, EveryByteBitByBit) {
     for (int i = 0; i < 10 * kClkPerBit; ++i) {
       ASSERT_EQ(dut.tx_o, bits >> (i / kClkPerBit) & 1) << value << " cycle " << i;
       // Busy up to the end of the stop bit.
-      if (i < 10 * kClkPerBit - 1) ASSERT_EQ(dut.ready_o, 0);
+      if (i < 10 * kClkPerBit - 1) {
+        ASSERT_EQ(dut.ready_o, 0);
+      }
       cycle(dut);
     }
     ASSERT_EQ(dut.tx_o, 1);
