@@ -31,9 +31,9 @@ constexpr uint64_t kSlotBytes = 2 * kCols, kSlots = 2;
 // array_cmd_t.
 struct Plan {
   uint64_t pv = 0, north = 0, accumulate = 0, open = 0, keep = 0, keep_one = 0, three = 0, plane_last = 0,
-           row_plane_last = 0, rows = 0, lg_heads = 0, lg_chunks = 0, lg_passes = 0, a0 = 0, a_stride = 0,
-           dst = 0, dst_stride = 0, base = 0, open_base = 0, tile_rows = 0, sweeps = 0, segments = 0,
-           steps = 0, blocks = 0, full = 0, tail = 0, used = 0;
+           row_plane_last = 0, rows = 0, lg_heads = 0, pair = 0, rotated = 0, pair_stride = 0, lg_chunks = 0,
+           lg_passes = 0, a0 = 0, a_stride = 0, dst = 0, dst_stride = 0, base = 0, open_base = 0,
+           tile_rows = 0, sweeps = 0, segments = 0, steps = 0, blocks = 0, full = 0, tail = 0, used = 0;
 };
 
 struct Field {
@@ -49,6 +49,7 @@ constexpr std::array kFields = {Field{"used", &Plan::used, 8},
                                 Field{"segments", &Plan::segments, 16},
                                 Field{"sweeps", &Plan::sweeps, 16},
                                 Field{"tile_rows", &Plan::tile_rows, 16},
+                                Field{"pair_stride", &Plan::pair_stride, 16},
                                 Field{"open_base", &Plan::open_base, 16},
                                 Field{"base", &Plan::base, 16},
                                 Field{"dst_stride", &Plan::dst_stride, 15},
@@ -57,6 +58,8 @@ constexpr std::array kFields = {Field{"used", &Plan::used, 8},
                                 Field{"a0", &Plan::a0, 16},
                                 Field{"lg_passes", &Plan::lg_passes, 4},
                                 Field{"lg_chunks", &Plan::lg_chunks, 4},
+                                Field{"rotated", &Plan::rotated, 1},
+                                Field{"pair", &Plan::pair, 1},
                                 Field{"lg_heads", &Plan::lg_heads, 2},
                                 Field{"rows", &Plan::rows, 8},
                                 Field{"row_plane_last", &Plan::row_plane_last, 2},
@@ -94,6 +97,9 @@ Plan plan_of(const UnitCmd& c) {
   p.open = c.mode >> 2 & 1;
   p.lg_heads = p.north != 0 ? 0 : c.mode >> 3 & 3;
   p.rows = c.s2 & 0xFF;
+  p.pair_stride = c.s2 & 0xFFFF;
+  p.pair = p.lg_heads == 1 && p.pair_stride != 0;
+  p.rotated = p.north != 0 && (c.mode >> 3 & 1) != 0;
   p.a0 = c.a0;
   p.a_stride = c.s2 >> 16 & 0xFFFF;
   p.dst = c.a2 / 2;
@@ -223,7 +229,8 @@ struct Place {
 
 struct Expected {
   bool first, clear, sweep_end, end, bad_address, high, slot, block_end, load, open;
-  uint64_t offset, limit, phase, bank, base, open_base;
+  bool bubble;  // no step in the next cycle: a pair's second head is still in the fold before
+  uint64_t offset, limit, phase, bank, base, open_base, pair_base, pair_open_base;
   bool next_slot;
 };
 
@@ -241,10 +248,15 @@ Expected at(const Plan& p, const Place& n, bool slot) {
   // A turn is a tile for each bank group (north), or a tile for each head.
   const uint64_t tile = pv ? n.segment : n.sweep, turn = north ? kGroups : uint64_t{1} << p.lg_heads;
   const uint64_t chunk = pv ? n.sweep : 0, pass = north ? chunk / kGroupBanks : chunk;
-  constexpr uint64_t kRowMask = 0x1FFFF;
+  constexpr uint64_t kRowMask = 0x3FFFF;
   const uint64_t base = (p.base + tile / turn * p.tile_rows + pass) & kRowMask,
                  open_base = p.open_base + pass;
-  e.phase = tile % turn;
+  const uint64_t pair_base = p.pair != 0 ? (base + p.pair_stride) & kRowMask : 0,
+                 pair_open_base = p.pair != 0 ? open_base + 2 * p.tile_rows : 0;
+  e.phase = tile % turn ^ (p.rotated != 0 ? kGroups / 2 : 0);
+  e.pair_base = pair_base & 0xFFFF;
+  e.pair_open_base = pair_open_base & 0xFFFF;
+  e.bubble = p.pair != 0 && !n.clear && step_last && !(segment_last && (pv || north || sweep_last));
   e.base = base & 0xFFFF;
   e.open_base = open_base & 0xFFFF;
   const uint64_t bytes = north ? 1 : pv ? 2 * kGroupBanks >> p.lg_chunks : kGroupBanks;
@@ -259,9 +271,9 @@ Expected at(const Plan& p, const Place& n, bool slot) {
   e.load = n.step < (north ? kGroupBanks >> p.lg_chunks : 1);
   e.open = p.open != 0 && ends;
   e.bank = ((n.step << p.lg_chunks) + chunk) % kGroupBanks;
-  e.bad_address =
-      !n.clear && e.limit != 0 &&
-      ((base >= kKvRows && !(e.open && (north || e.limit == 1))) || (e.open && open_base >= kKvRows));
+  e.bad_address = !n.clear && e.limit != 0 &&
+                  ((std::max(base, pair_base) >= kKvRows && !(e.open && (north || e.limit == 1))) ||
+                   (e.open && std::max(open_base, pair_open_base) >= kKvRows));
   return e;
 }
 
@@ -295,14 +307,16 @@ void check(const Varray_part_seq& dut, const Expected& e, const Plan& p) {
   ASSERT_EQ(ctl(16, 4), p.lg_chunks);
   ASSERT_EQ(ctl(8, 8), e.offset);
   ASSERT_EQ(ctl(0, 8), e.limit);
-  const auto addr = [&](int lsb, int width) { return dut.addr_o >> lsb & ((uint64_t{1} << width) - 1); };
-  ASSERT_EQ(addr(53, 1), e.load);
-  ASSERT_EQ(addr(52, 1), e.open);
-  ASSERT_EQ(addr(48, 4), p.lg_passes);
-  ASSERT_EQ(addr(40, 8), e.phase);
-  ASSERT_EQ(addr(32, 8), e.bank);
-  ASSERT_EQ(addr(16, 16), e.base);
-  ASSERT_EQ(addr(0, 16), e.open_base);
+  const auto addr = [&](size_t lsb, size_t width) { return bits_of(Signal(dut.addr_o), lsb, width); };
+  ASSERT_EQ(addr(85, 1), e.load);
+  ASSERT_EQ(addr(84, 1), e.open);
+  ASSERT_EQ(addr(80, 4), p.lg_passes);
+  ASSERT_EQ(addr(72, 8), e.phase);
+  ASSERT_EQ(addr(64, 8), e.bank);
+  ASSERT_EQ(addr(48, 16), e.base);
+  ASSERT_EQ(addr(32, 16), e.open_base);
+  ASSERT_EQ(addr(16, 16), e.pair_base);
+  ASSERT_EQ(addr(0, 16), e.pair_open_base);
 }
 
 // A command that has something to do.
@@ -318,7 +332,7 @@ TEST(ArraySeq, StepsOfAnyCommand) {
   auto rng = make_rng(2);
   Part<Varray_part_seq> part;
   auto& dut = part.dut;
-  dut.cmd_valid_i = dut.take_i = 0;
+  dut.cmd_valid_i = dut.take_i = dut.adv_i = 0;
   part.reset();
   bool slot = false;
   for (int round = 0; round < 200; ++round) {
@@ -333,16 +347,22 @@ TEST(ArraySeq, StepsOfAnyCommand) {
       lsb += field.width;
     }
     Place place;
+    bool bubble = false;
     for (int cycle = 0;; ++cycle) {
       dut.cmd_valid_i = 1;
-      dut.take_i = round % 10 == 0 || chance(rng, 0.7);
+      dut.take_i = !bubble && (round % 10 == 0 || chance(rng, 0.7));
+      dut.adv_i = dut.take_i != 0 || chance(rng, 0.5);
       dut.eval();
+      ASSERT_EQ(dut.ready_o, !bubble);
       const Expected e = at(plan, place, slot);
       check(dut, e, plan);
       ASSERT_FALSE(testing::Test::HasFatalFailure()) << "round " << round << " cycle " << cycle;
       if (dut.take_i != 0) {
         if (!place.clear) slot = e.next_slot;
         place = after(plan, place);
+        bubble = e.bubble;
+      } else if (dut.adv_i != 0) {
+        bubble = false;
       }
       const bool last = dut.take_i != 0 && e.end;
       part.clock();

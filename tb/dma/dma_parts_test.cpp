@@ -50,7 +50,8 @@ constexpr uint64_t kChannels = 2, kGroups = 2;
 enum Space : uint64_t { kAct, kScr, kKvs, kScl };
 
 struct Load {
-  uint64_t addr = 0, tiles = 1, beats = 1, tag = 0, tiled = 0, space = 0, local = 0, last_word = 0, group = 0;
+  uint64_t addr = 0, tiles = 1, beats = 1, tag = 0, tiled = 0, space = 0, local = 0, last_word = 0, first = 0,
+           turn = 0;
 };
 
 Load random_load(std::mt19937_64& rng, int tile_bits, int beat_bits) {
@@ -62,7 +63,8 @@ Load random_load(std::mt19937_64& rng, int tile_bits, int beat_bits) {
   l.tiles = l.tiled != 0 ? any_size(rng, tile_bits) : 1;
   l.beats = any_size(rng, beat_bits);
   l.local = rng() & 0xFFFF;
-  l.group = rng() % kGroups;
+  l.first = rng() % kGroups;
+  l.turn = rng() % kGroups;
   // A linear transfer ends in the first or the second word of its last beat.
   l.last_word = (l.local + 2 * l.beats - 1 - rng() % 2) & 0xFFFF;
   return l;
@@ -95,9 +97,9 @@ struct Sink {
   Load load;
   uint64_t tile = 0, beat = 0, half = 0;  // of SCL: words of this beat that are written
 
-  uint64_t group() const { return (load.group + tile * kChannels) % kGroups; }
+  uint64_t group() const { return (load.first + load.turn + tile * kChannels) % kGroups; }
   uint64_t row() const {
-    const uint64_t turns = (load.group + tile * kChannels) / kGroups;
+    const uint64_t turns = (load.first + tile * kChannels) / kGroups;
     return (load.local + turns * load.beats + beat) & 0xFFFF;
   }
   uint64_t word() const {
@@ -169,14 +171,15 @@ class DmaLoad : public testing::Test {
     put_bits(req, 0, 20, l.beats);
     put_bits(req, 20, 16, l.tiles);
     put_bits(req, 36, 48, l.addr);
-    put_bits(sink, 0, 8, l.group);
-    put_bits(sink, 8, 16, l.last_word);
-    put_bits(sink, 24, 16, l.local);
-    put_bits(sink, 40, 20, l.beats);
-    put_bits(sink, 60, 16, l.tiles);
-    put_bits(sink, 76, 2, l.space);
-    put_bits(sink, 78, 1, l.tiled);
-    put_bits(sink, 79, 3, l.tag);
+    put_bits(sink, 0, 8, l.turn);
+    put_bits(sink, 8, 8, l.first);
+    put_bits(sink, 16, 16, l.last_word);
+    put_bits(sink, 32, 16, l.local);
+    put_bits(sink, 48, 20, l.beats);
+    put_bits(sink, 68, 16, l.tiles);
+    put_bits(sink, 84, 2, l.space);
+    put_bits(sink, 86, 1, l.tiled);
+    put_bits(sink, 87, 3, l.tag);
   }
 
   void check() {

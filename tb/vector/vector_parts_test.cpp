@@ -27,6 +27,7 @@ using isa::Opcode;
 constexpr uint64_t kLanes = 4, kCols = 4, kGroupBanks = 2;
 constexpr uint64_t kActWords = 512, kScrBytes = 256 * 4 * kCols, kSclWords = 256, kKvsWords = 128,
                    kKvRows = 512;
+constexpr uint64_t kPairBit = 1 << 16;                      // of s2: K or V of the second head of a pair
 constexpr uint64_t kHalfBytes = 2 * kCols, kWordBytes = 4;  // of int32
 
 struct Verdict {
@@ -55,7 +56,7 @@ class Refusals {
         scl(local(c_.s2), 1);
         break;
       case Opcode::kQuant:
-        v_.operand |= mode == 3 || !whole || (one_group && (c_.mode & 8) != 0);
+        v_.operand |= (mode == 3 && !one_group) || !whole || (one_group && (c_.mode & 8) != 0);
         act(c_.a0, n);
         if (mode == 1) act(local(c_.a1), n);
         if (mode == 2) act(local(c_.a1), one_group ? n : 1U << lg);
@@ -77,7 +78,7 @@ class Refusals {
         break;
       case Opcode::kActfn: {
         const bool gated = (c_.mode & 4) != 0, bias = (c_.mode & 8) != 0;
-        v_.operand |= bias && (gated || mode == 1);
+        v_.operand |= (bias && (gated || mode == 1)) || ((c_.mode & 16) != 0 && gated);
         act(c_.a0, n);
         act(c_.a2, n);
         if (gated || bias) act(local(c_.a1), n);
@@ -116,7 +117,7 @@ class Refusals {
         break;
       default:
         within(c_.a2, 2 * elements / kGroupBanks, kKvRows);
-        within(local(c_.s2), 2 * heads, kKvsWords);
+        within(local(c_.s2 & ~kPairBit), 2 * heads, kKvsWords);
         if ((c_.mode & 4) != 0) scl(c_.s1 + 1U, heads);
     }
   }
@@ -185,7 +186,7 @@ TEST(VectorCheck, RefusesWhatGoesBeyond) {
 // ---------------------------------------------------------------------------------------------------
 
 struct Chunk {
-  bool argmax = false, first = false, last = false;
+  bool argmax = false, keep = false, first = false, last = false;
   uint32_t slot = 0, id = 0, lanes = 0;
   std::array<uint32_t, kLanes> keys{};
 };
@@ -195,11 +196,11 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
   auto rng = make_rng(2);
   Part<Vvector_part_max> part;
   auto& dut = part.dut;
-  dut.clear_i = dut.valid_i = dut.argmax_clear_i = 0;
+  dut.clear_i = dut.valid_i = dut.argmax_clear_i = dut.kept_clear_i = 0;
   part.reset();
   std::deque<std::optional<Chunk>> pipeline(kDelay - 1);
   std::array<std::optional<uint32_t>, kSlots> largest{};  // of the heads that are complete
-  uint32_t running = 0, heads = 0, id = 0;
+  uint32_t running = 0, kept = 0, heads = 0, id = 0;
   int64_t best = -1;  // none yet
   bool open = false;
   const auto apply = [&](const Chunk& c) {
@@ -207,6 +208,7 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
       const uint32_t here = *std::ranges::max_element(c.keys);
       running = c.first ? here : std::max(running, here);
       if (c.last) largest[c.slot] = running;
+      if (c.keep) kept = std::max(kept, here);
       heads = (heads + c.last) & 31;
       return;
     }
@@ -224,6 +226,7 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
       next->argmax = chance(rng, 0.3);
       next->slot = rng() % kSlots;
       if (!next->argmax) {
+        next->keep = chance(rng, 0.5);
         next->first = !open;
         next->last = chance(rng, 0.3);
         open = !next->last;
@@ -241,6 +244,8 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
     const Chunk driven = next.value_or(Chunk{});
     dut.valid_i = next.has_value();
     dut.argmax_i = driven.argmax;
+    dut.keep_i = driven.keep;
+    dut.kept_clear_i = chance(rng, 0.02);
     dut.slot_i = driven.slot;
     dut.first_i = driven.first;
     dut.last_i = driven.last;
@@ -253,6 +258,7 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
     pipeline.pop_front();
     if (dut.clear_i != 0) heads = 0;
     if (dut.argmax_clear_i != 0) best = -1;
+    if (dut.kept_clear_i != 0) kept = 0;
     SCOPED_TRACE(cycle);
     for (size_t slot = 0; slot < kSlots; ++slot) {
       if (largest[slot]) {
@@ -260,6 +266,7 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
       }
     }
     ASSERT_EQ(dut.count_o, heads);
+    ASSERT_EQ(dut.kept_o, kept);
     ASSERT_EQ(dut.argmax_id_o, id);
     ASSERT_EQ(dut.busy_o, std::ranges::any_of(pipeline, [](const auto& c) { return c.has_value(); }));
   }
@@ -269,16 +276,16 @@ TEST(VectorSumTree, SumsOfManyChunks) {
   constexpr size_t kDelay = 3;
   constexpr int64_t kLow48 = (int64_t{1} << 48) - 1;
   struct Values {
-    bool first, last;
+    bool keep, first, last;
     std::array<int32_t, kLanes> values;
   };
   auto rng = make_rng(3);
   Part<Vvector_part_sum> part;
   auto& dut = part.dut;
-  dut.clear_i = dut.valid_i = 0;
+  dut.clear_i = dut.valid_i = dut.kept_clear_i = 0;
   part.reset();
   std::deque<std::optional<Values>> pipeline(kDelay - 1);
-  int64_t sum = 0;
+  int64_t sum = 0, kept = 0;
   bool known = false, done = false, open = false;
   double ends = 0;
   int32_t least = 0, most = 0;
@@ -291,13 +298,18 @@ TEST(VectorSumTree, SumsOfManyChunks) {
     }
     // A vector begins when the one before is through, and its sum taken.
     std::optional<Values> next;
-    const bool through = !done && !pipeline[0] && !pipeline[1];
-    if ((open || through) && chance(rng, 0.8)) {
-      next = Values{.first = !open, .last = chance(rng, ends), .values = {}};
-      open = !next->last;
+    const auto of_vector = [](const auto& values) { return values && !values->keep; };
+    const bool through = !done && !of_vector(pipeline[0]) && !of_vector(pipeline[1]);
+    const bool keep = chance(rng, 0.2);
+    if ((keep || open || through) && chance(rng, 0.8)) {
+      next = Values{
+          .keep = keep, .first = keep ? chance(rng, 0.5) : !open, .last = chance(rng, ends), .values = {}};
+      if (!keep) open = !next->last;
       for (auto& value : next->values) value = std::uniform_int_distribution<int32_t>(least, most)(rng);
     }
     dut.valid_i = next.has_value();
+    dut.keep_i = next ? next->keep : rng() % 2;
+    dut.kept_clear_i = chance(rng, 0.01);
     dut.first_i = next ? next->first : rng() % 2;
     dut.last_i = next ? next->last : rng() % 2;
     for (size_t lane = 0; lane < kLanes; ++lane)
@@ -310,11 +322,17 @@ TEST(VectorSumTree, SumsOfManyChunks) {
     pipeline.pop_front();
     if (out) {
       const int64_t chunk = std::accumulate(out->values.begin(), out->values.end(), int64_t{0});
-      sum = out->first ? chunk : sum + chunk;
-      known = true;
+      if (out->keep) {
+        kept += chunk;
+      } else {
+        sum = out->first ? chunk : sum + chunk;
+        known = true;
+      }
     }
-    done = dut.clear_i == 0 && (done || (out && out->last));
+    done = dut.clear_i == 0 && (done || (of_vector(out) && out->last));
+    if (dut.kept_clear_i != 0) kept = 0;
     if (dut.rst_ni == 0) {
+      kept = 0;
       pipeline.assign(pipeline.size(), std::nullopt);
       known = done = open = false;
     }
@@ -322,6 +340,7 @@ TEST(VectorSumTree, SumsOfManyChunks) {
     if (known) {
       ASSERT_EQ(dut.sum_o, static_cast<uint64_t>(sum & kLow48));
     }
+    ASSERT_EQ(dut.kept_o, static_cast<uint64_t>(kept & kLow48));
     ASSERT_EQ(dut.done_o, done);
     ASSERT_EQ(dut.busy_o, pipeline[0].has_value() || pipeline[1].has_value());
   }
