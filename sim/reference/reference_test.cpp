@@ -2,12 +2,14 @@
 // and no hazard left to timing.
 #include "sim/reference/reference.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 #include <sstream>
 
@@ -389,6 +391,34 @@ TEST(Hazards, WaitsAreNeeded) {
   }
   EXPECT_GT(caught.size(), 20U);
   for (const auto& [text, is_caught] : caught) EXPECT_TRUE(is_caught) << text;
+}
+
+// Of two units that take from one semaphore, the one with the younger instruction could take what the older
+// one waits for. (WAIT, at the end of a program, takes what is left.)
+TEST(Compile, OneUnitTakesFromASemaphore) {
+  const auto check = [](const CompiledProgram& program) {
+    std::map<int, isa::Unit> takers;
+    for (const isa::Encoded& word : program.words) {
+      const isa::Instruction in = isa::decode(word);
+      for (const int semaphore : {in.wait0, in.wait1}) {
+        if (semaphore == 0 || isa::is_scheduler(in.opcode)) continue;
+        const isa::Unit unit = isa::opcode_info(in.opcode).unit;
+        EXPECT_EQ(takers.try_emplace(semaphore, unit).first->second, unit)
+            << program.name << ", semaphore " << semaphore;
+      }
+    }
+    EXPECT_FALSE(takers.empty()) << program.name;
+  };
+  for (const auto* config : {"unit", "small"}) {
+    const HardwareParameters hardware = hardware_preset(config);
+    for (const ModelConfig& shape : {tiny_bitnet(), tiny_gpt2(Normalizer::kSoftmax)}) {
+      SCOPED_TRACE(fmt::format("{} on {}", shape.name, config));
+      const CompiledModel compiled = compile(make_random_model(shape, 1), hardware, {.prefill_tokens = 4});
+      check(compiled.init);
+      check(compiled.step);
+      check(compiled.prefill);
+    }
+  }
 }
 
 TEST(Compile, RefusesWithASentence) {
