@@ -172,6 +172,7 @@ module array_unit
   step_addr_t seq_addr;
   logic seq_first, seq_clear, seq_sweep_end, seq_cmd_last, seq_bad_base, seq_ready, take;
 
+  logic adv;  // the stages move on
   array_seq #(
       .ArrayCols(ArrayCols),
       .GroupBanks(GroupBanks),
@@ -206,7 +207,7 @@ module array_unit
   logic need_0;
   logic north_q, north_s, pair_q, pair_s;
   logic [HeadLgWidth-1:0] lg_heads_q, lg_heads_s;
-  logic start, freeze, adv;
+  logic start, freeze;
   logic hold_switch, hold_operand, hold_output;
   logic direct, sweep_end, token_q, token_direct_q, room;
   logic [StageWidth-1:0] token_stage_q, token_stages_q, stages;

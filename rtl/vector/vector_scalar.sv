@@ -176,6 +176,7 @@ module vector_scalar
   kind_e kind;
   logic last_pass, has_reductions, available;
   logic [SlotWidth-1:0] d_slot;
+  logic known_now;
   always_comb begin
     kind = KindShift;
     last_pass = 1'b0;
@@ -210,7 +211,7 @@ module vector_scalar
     available = known_now || (kind == KindMean || kind == KindVar ? sum_done_i : max_count_i != max_seen_q);
   end
 
-  logic is_known, known_now;
+  logic is_known;
   logic [31:0] max;
   logic signed [47:0] sum;
   assign is_known = known(cmd_i.opcode, cmd_i.mode);
