@@ -42,7 +42,7 @@ module frame_rx
   logic [LengthWidth-1:0] left_q;
   logic [7:0] crc_q;
   logic in_frame, gap_over, push, clear;
-  logic unused_full;
+  logic payload_ready;
 
   assign in_frame = state_q != FrSync && state_q != FrReady;
   assign gap_over = gap_q == GapWidth'(GapCycles);
@@ -128,7 +128,7 @@ module frame_rx
       .rst_ni,
       .clear_i(clear),
       .valid_i(push),
-      .ready_o(unused_full),
+      .ready_o(payload_ready),
       .data_i (byte_i),
       .valid_o(payload_valid_o),
       .ready_i(payload_ready_i),
@@ -136,7 +136,7 @@ module frame_rx
   );
 
   `ASSERT_INIT(GapLongerThanACycle, GapCycles > 1)
-  `ASSERT(PayloadFits, !push || unused_full)
+  `ASSERT(PayloadFits, !push || payload_ready)
   `ASSERT(TakenWhileOffered, !payload_ready_i || frame_valid_o)
   `ASSERT(DoneWhileOffered, !frame_done_i || frame_valid_o)
   `ASSERT(CodeWithError, error_o == (error_code_o != NakNone))

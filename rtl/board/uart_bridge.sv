@@ -83,6 +83,8 @@ module uart_bridge
   logic [7:0] command, payload;
   logic [LengthWidth-1:0] length;
   nak_e rx_error_code, nak_d;
+  logic bus_done;
+  logic [1:0] bus_resp;
 
   logic [8*WriteBytes-1:0] access_q;  // its bytes, the first one lowest once all are there
   logic [2:0] bytes_q, bytes_d;  // of the access that are still to come
@@ -209,6 +211,8 @@ module uart_bridge
     frame_done = 1'b0;
     payload_ready = 1'b0;
     take_broken = 1'b0;
+    bus_done = 1'b0;
+    bus_resp = '0;
     unique case (state_q)
       BrHello: begin
         kind_d = ReplyHello;
@@ -255,44 +259,24 @@ module uart_bridge
         bytes_d = access_bytes;
         kind_d = ReplyAck;
         reply_length_d = '0;
-        if (m_axil_bvalid_i) begin
-          if (m_axil_bresp_i != '0) begin
-            nak_d = NakBus;
-          end else if (payload_valid) begin
-            state_d = BrCollect;
-          end else begin
-            frame_done = 1'b1;
-            state_d = BrReply;
-          end
-        end
+        bus_done = m_axil_bvalid_i;
+        bus_resp = m_axil_bresp_i;
       end
       BrRead: if (m_axil_arready_i) state_d = BrReadData;
       BrReadData: begin
         kind_d = ReplyAck;
         reply_length_d = CountWidth'(RegBytes);
-        if (m_axil_rvalid_i) begin
-          reply_d[31:0] = m_axil_rdata_i;
-          if (m_axil_rresp_i != '0) begin
-            nak_d = NakBus;
-          end else begin
-            frame_done = 1'b1;
-            state_d = BrReply;
-          end
-        end
+        reply_d[31:0] = m_axil_rdata_i;
+        bus_done = m_axil_rvalid_i;
+        bus_resp = m_axil_rresp_i;
       end
       BrMemory: if (m_axi_arready_i) state_d = BrMemoryData;
       BrMemoryData: begin
         kind_d = ReplyAck;
         reply_length_d = CountWidth'(BeatBytes);
-        if (m_axi_rvalid_i) begin
-          reply_d[63:0] = m_axi_rdata_i;
-          if (m_axi_rresp_i != '0) begin
-            nak_d = NakBus;
-          end else begin
-            frame_done = 1'b1;
-            state_d = BrReply;
-          end
-        end
+        reply_d[63:0] = m_axi_rdata_i;
+        bus_done = m_axi_rvalid_i;
+        bus_resp = m_axi_rresp_i;
       end
       BrEventRead: if (m_axil_arready_i) state_d = BrEventData;
       BrEventData: begin
@@ -312,6 +296,17 @@ module uart_bridge
       BrReply: if (reply_ready) state_d = BrIdle;
       default: state_d = BrIdle;
     endcase
+    // The answer of the bus to an access: the next one of the frame, or the end of it.
+    if (bus_done) begin
+      if (bus_resp != '0) begin
+        nak_d = NakBus;
+      end else if (payload_valid) begin
+        state_d = BrCollect;
+      end else begin
+        frame_done = 1'b1;
+        state_d = BrReply;
+      end
+    end
     if (nak_d != NakNone) begin
       frame_done = frame_valid && !take_broken;
       kind_d = ReplyNak;
