@@ -110,6 +110,12 @@ coverage: setup ## line, toggle and functional coverage of rtl/ by the benches: 
 synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module
 	@.ci/synth
 
+BOARD ?= hx8k
+
+.PHONY: fpga
+fpga: setup ## bitstream and report of a board in out/fpga (BOARD=hx8k), docs/fpga.md
+	@.ci/fpga $(BOARD)
+
 .PHONY: formal
 formal: setup ## prove the properties of formal/ on the RTL (FAST=1: the quick ones alone)
 	@.ci/formal --jobs $(JOBS) $(if $(FAST),--fast)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""rtl/pimllm.f is the one list of the machine's RTL files, rtl/board/board.f that of what boards add. Checks that they hold
-every file on disk once, and that the FuseSoC core file and Bender.yml name the machine's files in the same order. With
---write it rewrites these two from the list."""
+"""rtl/pimllm.f is the one list of the machine's RTL files, rtl/board/board.f that of what boards add, rtl/study/study.f that
+of modules beside the machine. Checks that they hold every file on disk once, and that the FuseSoC core file and Bender.yml
+name the machine's files in the same order. With --write it rewrites these two from the list."""
 
 import pathlib
 import re
@@ -67,7 +67,7 @@ def bender_text(files):
 
 def main():
     files = listed("rtl/pimllm.f")
-    every = files + listed("rtl/board/board.f")
+    every = files + listed("rtl/board/board.f") + listed("rtl/study/study.f")
     problems = []
     on_disk = {str(p.relative_to(ROOT)) for p in (ROOT / "rtl").rglob("*.sv")}
     problems += [f"{f} is on disk but in no list" for f in sorted(on_disk - set(every))]

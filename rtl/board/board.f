@@ -8,3 +8,4 @@ rtl/board/uart_rx.sv
 rtl/board/uart_tx.sv
 rtl/board/board.sv
 rtl/board/ulx3s.sv
+rtl/board/hx8k.sv
