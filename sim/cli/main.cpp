@@ -40,6 +40,9 @@ int main(int argc, char** argv) {
       return kCannotRun;
     }
     return code;
+  } catch (const pimllm::sim::Stopped& stopped) {
+    fmt::print(stderr, "pimllm: {}\n", stopped.what());
+    return kCannotRun;
   } catch (const pimllm::sim::Mismatch& mismatch) {
     fmt::print(stderr, "pimllm: mismatch: {}\n", mismatch.what());
     return kWrong;

@@ -1,5 +1,7 @@
 #include "sim/machine/decoder.hpp"
 
+#include <fmt/format.h>
+
 #include "golden/error.hpp"
 #include "models/isa/pimllm_regs.h"
 #include "sim/machine/registers.hpp"
@@ -98,8 +100,10 @@ void Decoder::finish(const CompiledProgram& program, const std::function<void()>
 }
 
 void Decoder::report_error(const CompiledProgram& program) {
-  const uint32_t cause =
-      machine_.read_register(register_address("ERROR_CAUSE")) & PIMLLM_REGS__ERROR_CAUSE__CAUSE_bm;
+  const uint32_t error = machine_.read_register(register_address("ERROR_CAUSE"));
+  const uint32_t cause = error & PIMLLM_REGS__ERROR_CAUSE__CAUSE_bm;
+  const auto unit = static_cast<isa::Unit>((error & PIMLLM_REGS__ERROR_CAUSE__UNIT_bm) >>
+                                           PIMLLM_REGS__ERROR_CAUSE__UNIT_bp);
   const uint64_t address =
       static_cast<uint64_t>(machine_.read_register(register_address("ERROR_PC"))) * isa::kInstructionBytes;
   const uint64_t index = (address - program.address) / isa::kInstructionBytes;
@@ -107,8 +111,12 @@ void Decoder::report_error(const CompiledProgram& program) {
   if (address >= program.address && index < program.words.size()) {
     text = isa::disassemble(isa::decode(program.words[index]), index, program.symbols);
   }
-  fail("the machine stopped: {} at {:#x}, instruction {} of program {}: {}", cause_name(cause), address,
-       index, program.name, text);
+  const std::string what = fmt::format("the machine stopped: {} at {:#x}, instruction {} of program {}: {}",
+                                       cause_name(cause), address, index, program.name, text);
+  if (checker_ == nullptr) fail("{}", what);
+  const bool hangs = cause == static_cast<uint32_t>(isa::ErrorCode::kWatchdog);
+  checker_->on_stop(what, std::string(cause_name(cause)), unit,
+                    hangs ? std::nullopt : std::optional<size_t>(index));
 }
 
 void Decoder::recover() {

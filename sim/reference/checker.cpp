@@ -60,6 +60,34 @@ void Checker::on_finish() {
   }
 }
 
+void Checker::on_stop(const std::string& what, const std::string& cause, isa::Unit unit,
+                      std::optional<size_t> index) const {
+  const Expected* blamed = nullptr;
+  for (const auto& queue : running_) {
+    for (const auto& expected : queue) {
+      const bool named = !index || (expected.issued.unit == unit && expected.issued.index == *index);
+      if (named && (blamed == nullptr || *expected.taken < *blamed->taken)) blamed = &expected;
+    }
+  }
+  Difference difference{.unit = unit,
+                        .program = program_->name,
+                        .instruction = {},
+                        .text = {},
+                        .element = "end",
+                        .expected = "HALT",
+                        .found = cause,
+                        .issued = last_event_,
+                        .written = {},
+                        .noticed = now()};
+  if (blamed != nullptr) {
+    difference.unit = blamed->issued.unit;
+    difference.instruction = blamed->issued;
+    difference.text = isa::disassemble(blamed->issued.instruction, blamed->issued.index, program_->symbols);
+    difference.issued = *blamed->taken;
+  }
+  throw Stopped(what, std::move(difference));
+}
+
 void Checker::advance(isa::Unit unit) {
   while (ahead_[slot(unit)].empty()) {
     const auto issued = ended_ ? std::nullopt : reference_.next();
@@ -79,7 +107,7 @@ void Checker::advance(isa::Unit unit) {
 void Checker::on_command(isa::Unit unit, const isa::UnitCommand& command) {
   advance(unit);
   auto& expected = ahead_[slot(unit)].front();
-  expected.taken = now();
+  expected.taken = last_event_ = now();
   if (!(expected.issued.command == command)) {
     report(expected, {"command", describe(expected.issued.command), describe(command), {}},
            isa::Unit::kSched);
@@ -129,6 +157,7 @@ void Checker::observe(const Write& write, uint32_t bank, size_t first, size_t co
 }
 
 void Checker::on_done(isa::Unit unit) {
+  last_event_ = now();
   auto& running = running_[slot(unit)];
   if (running.empty()) report(unit, {{}, "no done, as no command is running", "a done", {}});
   const Expected expected = std::move(running.front());

@@ -49,6 +49,13 @@ class Mismatch : public Error {
   std::optional<Difference> difference_;
 };
 
+// The machine stopped with an error, where programs have none: at the instruction it names, of a watchdog at
+// the one that has been running longest.
+class Stopped : public Mismatch {
+ public:
+  using Mismatch::Mismatch;
+};
+
 class Checker : public Listener {
  public:
   explicit Checker(const CompiledModel& model);
@@ -57,6 +64,10 @@ class Checker : public Listener {
   void on_start(const CompiledProgram& program, const HostRegisters& host);
   // The machine says that the program is done. Throws Mismatch if an instruction of it was not done.
   void on_finish();
+  // The machine says that it has stopped, because of an instruction (index in the program) of a unit; without
+  // one because nothing goes on. Throws Stopped, with this text and cause.
+  [[noreturn]] void on_stop(const std::string& what, const std::string& cause, isa::Unit unit,
+                            std::optional<size_t> index) const;
   void on_command(isa::Unit unit, const isa::UnitCommand& command) override;
   void on_write(const Write& write) override;
   void on_done(isa::Unit unit) override;
@@ -120,6 +131,7 @@ class Checker : public Listener {
   std::array<std::unordered_map<uint64_t, Word>, kUnits> observed_;
   std::array<uint64_t, kUnits> last_written_{};  // key
   uint64_t instructions_ = 0;
+  uint64_t last_event_ = 0;  // cycle in which a unit took a command or was done
   std::function<uint64_t()> clock_;
   Started on_started_;
   std::function<void(size_t)> on_executed_;

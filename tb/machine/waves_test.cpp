@@ -1,4 +1,5 @@
 // Save files for GTKWave name what a trace holds, and a mismatch leaves a report and a waveform.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -202,6 +203,40 @@ TEST(Waves, FaultLeavesReportTraceAndView) {
   EXPECT_EQ(shown, view_signals(read_file(PIMLLM_SOURCE_DIR "/sim/waves/softmax.gtkw")));
   for (const auto& name : shown) EXPECT_TRUE(known.contains(name)) << name;
 }
+
+// A fault by which the machine stops leaves the same. Which flipped bit of those drawn does is up to the
+// seed.
+class Stop : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(Stop, LeavesReportTraceAndView) {
+  const auto& [fault, cause] = GetParam();
+  constexpr int kSeeds = 8;
+  for (int seed = 1; seed <= kSeeds; ++seed) {
+    const Folder folder;
+    const std::vector<std::string> command = {PIMLLM_FAULT_TEST, fmt::format("--gtest_filter=*{}", fault),
+                                              "--seed",          std::to_string(seed),
+                                              "--on-mismatch",   folder.path()};
+    const int status = std::system((shell_line(command) + " > " + folder.file("log")).c_str());
+    ASSERT_EQ(WEXITSTATUS(status), 0) << read_file(folder.file("log"));
+    const std::string report = read_file(folder.file("report.txt"));
+    if (report.find(fmt::format("found        {}\n", cause)) == std::string::npos) continue;
+    expect_contains(report, {"the machine stopped: ", "expected     HALT"});
+    expect_contains(read_file(folder.file("log")), {"the waveform of cycles"});
+    EXPECT_FALSE(fs::exists(folder.file("rerun.log")));
+    const auto signals = read_trace_signals(folder.file("trace.fst"));
+    const std::set<std::string> known(signals.begin(), signals.end());
+    const auto shown = view_signals(read_file(folder.file("mismatch.gtkw")));
+    EXPECT_FALSE(shown.empty());
+    for (const auto& name : shown) EXPECT_TRUE(known.contains(name)) << name;
+    return;
+  }
+  FAIL() << "no fault of " << kSeeds << " seeds stopped the machine by " << cause;
+}
+
+INSTANTIATE_TEST_SUITE_P(Waves, Stop,
+                         testing::Values(std::pair{"TokenBetweenUnits", "watchdog"},
+                                         std::pair{"OperandRegister", "bad address"}),
+                         [](const auto& info) { return std::string(info.param.first); });
 
 TEST(Waves, EnvironmentNamesAFolderForTheTestsThatFail) {
   const Folder folder;
