@@ -37,8 +37,9 @@ def sources():
     return [file for file in files if file not in SIMULATION_ONLY]
 
 
-def read_command(top, parameters):
-    flags = "".join(f" -G {name}={value}" for name, value in parameters.items())
+def read_command(top, parameters, hierarchy=False):
+    flags = " --keep-hierarchy" if hierarchy else ""
+    flags += "".join(f" -G {name}={value}" for name, value in parameters.items())
     return f"read_slang -j 1 -DSYNTHESIS -Irtl/common {' '.join(sources())} --top {top}{flags}"
 
 
