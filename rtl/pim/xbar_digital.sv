@@ -1,7 +1,7 @@
 // Synthesizable twin of xbar_array: the same ports, timing and codes at every conversion, clipping included.
 //
 // A crossbar's cells lie in one RAM, a word per column group, so that a conversion reads Rows x Adcs cells at once; the
-// sums are counted behind the RAM and converted behind a register. Contract as in xbar_array. There is no noise here.
+// sums are counted behind the RAM and converted behind a register, in the cycle in which they are valid. Contract as in xbar_array. There is no noise here.
 `include "assert.svh"
 
 module xbar_digital
@@ -81,9 +81,6 @@ module xbar_digital
 
   logic sample_valid_q;
   logic [Rows-1:0] drive_q;
-  logic [Adcs-1:0] clipped;
-  logic [Adcs*AdcBits-1:0] codes;
-  logic [ClipWidth-1:0] clips;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -95,6 +92,10 @@ module xbar_digital
     end
   end
 
+  always_ff @(posedge clk_i) begin
+    if (conv_valid_i) drive_q <= conv_drive_i;
+  end
+
   // Limits and rounding are the same for all columns.
   logic signed [CodeWidth-1:0] half, most, least;
   always_comb begin
@@ -103,40 +104,43 @@ module xbar_digital
     least = ~most;
   end
 
+  logic [Adcs-1:0] clipped;
+
   for (genvar a = 0; a < Adcs; a++) begin : gen_adc
-    logic signed [SumWidth-1:0] column_sum;
+    logic signed [SumWidth-1:0] column_sum, column_sum_q;
     logic signed [CodeWidth-1:0] rounded, code;
 
     always_comb begin
       column_sum = '0;
-      rounded = '0;
-      code = '0;
-      clipped[a] = 1'b0;
       if (sample_valid_q) begin
         for (int unsigned r = 0; r < Rows; r++) begin
           // Codes are weight + 1, so 2 is +1 and 0 is -1.
           column_sum = column_sum + SumWidth'(drive_q[r] && cells[r*RowBits+a*CellBits+1])
               - SumWidth'(drive_q[r] && cells[r*RowBits+a*CellBits+:CellBits] == '0);
         end
-        rounded = (CodeWidth'(column_sum) + half) >>> lsb_shift_i;
+      end
+    end
+
+    always_ff @(posedge clk_i) begin
+      if (sample_valid_q) column_sum_q <= column_sum;
+    end
+
+    always_comb begin
+      rounded = '0;
+      code = '0;
+      clipped[a] = 1'b0;
+      if (valid_o) begin
+        rounded = (CodeWidth'(column_sum_q) + half) >>> lsb_shift_i;
         code = rounded > most ? most : rounded < least ? least : rounded;
         clipped[a] = code != rounded;
       end
     end
-    assign codes[a*AdcBits+:AdcBits] = AdcBits'(code);
+    assign codes_o[a*AdcBits+:AdcBits] = AdcBits'(code);
   end
 
   always_comb begin
-    clips = '0;
-    for (int unsigned a = 0; a < Adcs; a++) clips = clips + ClipWidth'(clipped[a]);
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (conv_valid_i) drive_q <= conv_drive_i;
-    if (sample_valid_q) begin
-      codes_o <= codes;
-      clips_o <= clips;
-    end
+    clips_o = '0;
+    for (int unsigned a = 0; a < Adcs; a++) clips_o = clips_o + ClipWidth'(clipped[a]);
   end
 
   `ASSERT_INIT(AdcsDivideCols, Cols % Adcs == 0)

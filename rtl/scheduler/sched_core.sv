@@ -69,20 +69,21 @@ module sched_core
   assign unit = unit_of(opcode);
   assign is_unit = unit < UnitIdWidth'(NumUnits);
 
-  // --- registers: those not written since the start read 0 -----------------------------------------------------------------
+  // --- registers: nonzero_q makes those not written since the start read 0, and answers branches without a read -------------
   reg_t regs_q[NumRegs];
-  logic [NumRegs-1:0] written_q;
-  logic rd_we;
+  logic [NumRegs-1:0] nonzero_q;
+  logic rd_we, rd_nonzero, rs_zero;
   reg_t rd_data, rs, rt;
 
-  assign rs = written_q[sch.rs] ? regs_q[sch.rs] : '0;
-  assign rt = written_q[sch.rt] ? regs_q[sch.rt] : '0;
+  assign rs_zero = !nonzero_q[sch.rs];
+  assign rs = rs_zero ? '0 : regs_q[sch.rs];
+  assign rt = nonzero_q[sch.rt] ? regs_q[sch.rt] : '0;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || clear_i) begin
-      written_q <= '0;
+      nonzero_q <= '0;
     end else if (rd_we && sch.rd != '0) begin
-      written_q[sch.rd] <= 1'b1;
+      nonzero_q[sch.rd] <= rd_nonzero;
     end
   end
 
@@ -107,20 +108,20 @@ module sched_core
       unit_o.opcode = opcode;
       unit_o.mode = uni.mode;
       unit_o.count = 16'(uni.count);
-      if (count_names_register) unit_o.count = written_q[uni.count[4:0]] ? 16'(regs_q[uni.count[4:0]]) : '0;
-      unit_o.a0_base = written_q[uni.a0_reg] ? 16'(regs_q[uni.a0_reg]) : '0;
+      if (count_names_register) unit_o.count = nonzero_q[uni.count[4:0]] ? 16'(regs_q[uni.count[4:0]]) : '0;
+      unit_o.a0_base = nonzero_q[uni.a0_reg] ? 16'(regs_q[uni.a0_reg]) : '0;
       unit_o.a0_off = uni.a0_off;
-      unit_o.a1_base = written_q[uni.a1_reg] ? regs_q[uni.a1_reg] : '0;
+      unit_o.a1_base = nonzero_q[uni.a1_reg] ? regs_q[uni.a1_reg] : '0;
       unit_o.a1_off = uni.a1_off;
-      unit_o.a2_base = written_q[uni.a2_reg] ? 16'(regs_q[uni.a2_reg]) : '0;
+      unit_o.a2_base = nonzero_q[uni.a2_reg] ? 16'(regs_q[uni.a2_reg]) : '0;
       unit_o.a2_off = uni.a2_off;
-      unit_o.s0_base = written_q[uni.s0_reg] ? 16'(regs_q[uni.s0_reg]) : '0;
+      unit_o.s0_base = nonzero_q[uni.s0_reg] ? 16'(regs_q[uni.s0_reg]) : '0;
       unit_o.s0_off = uni.s0_off;
-      unit_o.s1_base = written_q[uni.s1_reg] ? 16'(regs_q[uni.s1_reg]) : '0;
+      unit_o.s1_base = nonzero_q[uni.s1_reg] ? 16'(regs_q[uni.s1_reg]) : '0;
       unit_o.s1_off = uni.s1_off;
-      unit_o.s2_base = written_q[uni.s2_reg] ? regs_q[uni.s2_reg] : '0;
+      unit_o.s2_base = nonzero_q[uni.s2_reg] ? regs_q[uni.s2_reg] : '0;
       unit_o.s2_off = uni.s2_off;
-      unit_o.pos = written_q[1] ? 16'(regs_q[1]) : '0;
+      unit_o.pos = nonzero_q[1] ? 16'(regs_q[1]) : '0;
     end
   end
 
@@ -128,17 +129,22 @@ module sched_core
   logic work;  // there is an instruction that may be executed
   logic wait_token, wait_idle, jump, bad_operand, bad_nesting, illegal;
   logic [PcWidth-1:0] target, pc_next;
-  logic writes_rd, writes_csr, opens_loop, skips_loop, push_loop, gives;
+  logic writes_rd, multiplies, writes_csr, opens_loop, skips_loop, push_loop, gives;
   logic loop_full, loop_jump;
   logic [PcWidth-1:0] loop_target;
-  reg_t product;
+  reg_t product, result;
 
   assign work = run_i && instr_valid_i && !instr_error_i;
   assign pc_next = instr_pc_i + 1'b1;
   assign product = 48'(rs[15:0]) * 48'(sch.imm[31:0]);
 
+  // The product comes late, so whether it is 0 is told by its factors.
+  assign multiplies = opcode == OpMuli;
+  assign rd_data = multiplies ? product : result;
+  assign rd_nonzero = multiplies ? rs[15:0] != '0 && sch.imm[31:0] != '0 : result != '0;
+
   always_comb begin
-    rd_data = '0;
+    result = '0;
     writes_rd = 1'b0;
     writes_csr = 1'b0;
     wait_token = 1'b0;
@@ -158,48 +164,45 @@ module sched_core
         OpHalt, OpSync: wait_idle = 1'b1;
         OpLi: begin
           writes_rd = 1'b1;
-          rd_data = sch.imm;
+          result = sch.imm;
         end
         OpAddi: begin
           writes_rd = 1'b1;
-          rd_data = rs + sch.imm;
+          result = rs + sch.imm;
         end
         OpAdd: begin
           writes_rd = 1'b1;
-          rd_data = rs + rt;
+          result = rs + rt;
         end
         OpSub: begin
           writes_rd = 1'b1;
-          rd_data = rs - rt;
+          result = rs - rt;
         end
         OpShli: begin
           writes_rd = 1'b1;
-          rd_data = sch.imm < RegWidth'(RegWidth) ? rs << sch.imm[ShiftWidth-1:0] : '0;
+          result = sch.imm < RegWidth'(RegWidth) ? rs << sch.imm[ShiftWidth-1:0] : '0;
         end
         OpShri: begin
           writes_rd = 1'b1;
-          rd_data = sch.imm < RegWidth'(RegWidth) ? rs >> sch.imm[ShiftWidth-1:0] : '0;
+          result = sch.imm < RegWidth'(RegWidth) ? rs >> sch.imm[ShiftWidth-1:0] : '0;
         end
         OpAndi: begin
           writes_rd = 1'b1;
-          rd_data = rs & sch.imm;
+          result = rs & sch.imm;
         end
-        OpMuli: begin
-          writes_rd = 1'b1;
-          rd_data = product;
-        end
+        OpMuli: writes_rd = 1'b1;
         OpMin: begin
           writes_rd = 1'b1;
-          rd_data = rs < rt ? rs : rt;
+          result = rs < rt ? rs : rt;
         end
         OpCsrr: begin
           writes_rd = 1'b1;
           unique case (sch.imm)
-            RegWidth'(CsrTokenIn): rd_data = RegWidth'(token_in_i);
-            RegWidth'(CsrPosition): rd_data = RegWidth'(position_i);
-            RegWidth'(CsrTokensLeft): rd_data = RegWidth'(tokens_left_i);
+            RegWidth'(CsrTokenIn): result = RegWidth'(token_in_i);
+            RegWidth'(CsrPosition): result = RegWidth'(position_i);
+            RegWidth'(CsrTokensLeft): result = RegWidth'(tokens_left_i);
             RegWidth'(CsrArg0), RegWidth'(CsrArg1), RegWidth'(CsrArg2), RegWidth'(CsrArg3):
-            rd_data = args_i[sch.imm[1:0]];
+            result = args_i[sch.imm[1:0]];
             default: bad_operand = 1'b1;
           endcase
         end
@@ -209,21 +212,21 @@ module sched_core
           bad_operand = !(sch.imm inside {RegWidth'(CsrTokenOut), RegWidth'(CsrPosition), RegWidth'(CsrTokensLeft)});
         end
         OpLoop: begin
-          opens_loop = rs != '0;
-          skips_loop = rs == '0;
+          opens_loop = !rs_zero;
+          skips_loop = rs_zero;
           target = pc_next + sch.imm[PcWidth-1:0];
           bad_operand = sch.imm == '0;
-          bad_nesting = rs != '0 && loop_full;
+          bad_nesting = !rs_zero && loop_full;
         end
-        OpBeqz: jump = rs == '0;
-        OpBnez: jump = rs != '0;
+        OpBeqz: jump = rs_zero;
+        OpBnez: jump = !rs_zero;
         OpJump: jump = 1'b1;
         OpWait: wait_token = 1'b1;
         OpPost: gives = 1'b1;
         OpArgmax: begin
           wait_token = 1'b1;
           writes_rd = 1'b1;
-          rd_data = RegWidth'(argmax_id_i);
+          result = RegWidth'(argmax_id_i);
         end
         default: illegal = 1'b1;
       endcase
@@ -239,7 +242,7 @@ module sched_core
     else if (bad_nesting) error_code_o = ErrLoopNesting;
   end
 
-  assign take_req_o = wait_token && sch.wait0 != '0 && !error_o;
+  assign take_req_o = wait_token && sch.wait0 != '0 && !bad_operand;
   assign take_sem_o = sch.wait0;
   assign token_stall_o = (take_req_o && !take_gnt_i) || (wait_idle && !units_idle_i);
   assign unit_valid_o = work && is_unit;
@@ -277,7 +280,7 @@ module sched_core
   logic unused;
   assign unused = ^{sch.reserved11, sch.reserved21, sch.reserved41, sch.opcode};
 
-  `ASSERT(RegisterZeroReadsZero, !written_q[0])
+  `ASSERT(RegisterZeroReadsZero, !nonzero_q[0])
   `ASSERT(ErrorIsNotIssued, !(issue_o && error_o))
   `ASSERT(ErrorNamed, !error_o || error_code_o != ErrNone)
   `ASSERT(GrantWanted, !take_gnt_i || take_req_o)

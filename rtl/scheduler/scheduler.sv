@@ -238,12 +238,25 @@ module scheduler
   assign units_idle = stage_idle && (&queue_idle) && busy_i == '0;
 
   // --- errors: the oldest instruction first ------------------------------------------------------------------------------
+  // An overflow is acted on a cycle later: decoding, giving and stopping are too much for one.
   logic fault, fault_seen;
   isa_pkg::error_e fault_code;
   logic [UnitIdWidth-1:0] fault_unit;
   logic [TracePcWidth-1:0] fault_pc;
+  logic [NumPeers-1:0] overflow_q;
+  logic [NumPeers-1:0][TracePcWidth-1:0] gave_pc_q;
 
-  assign fault_seen = err_i != '0 || overflow != '0 || stage_error || core_error || watchdog_expired;
+  assign fault_seen = err_i != '0 || overflow_q != '0 || stage_error || core_error || watchdog_expired;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || clear_all) overflow_q <= '0;
+    else overflow_q <= overflow;
+  end
+
+  always_ff @(posedge clk_i) begin
+    for (int unsigned u = 0; u < NumUnits; u++) gave_pc_q[u] <= done_pc[u];
+    gave_pc_q[Decoder] <= instr_pc[TracePcWidth-1:0];
+  end
 
   always_comb begin
     fault_code = isa_pkg::ErrNone;
@@ -256,12 +269,15 @@ module scheduler
         fault_code = stage_error_code;
         fault_pc = stage_error_pc;
       end
-      if (overflow[Decoder]) fault_code = isa_pkg::ErrSemaphore;
+      if (overflow_q[Decoder]) begin
+        fault_code = isa_pkg::ErrSemaphore;
+        fault_pc = gave_pc_q[Decoder];
+      end
       for (int unsigned u = 0; u < NumUnits; u++) begin
-        if (overflow[u]) begin
+        if (overflow_q[u]) begin
           fault_code = isa_pkg::ErrSemaphore;
           fault_unit = UnitIdWidth'(u + 1);
-          fault_pc = done_pc[u];
+          fault_pc = gave_pc_q[u];
         end
       end
       for (int unsigned u = 0; u < NumUnits; u++) begin
@@ -338,7 +354,6 @@ module scheduler
     if (fault) begin
       state_d = StFault;
       done_event_o = 1'b0;
-      begin_run = 1'b0;
     end
     if (clear_i) begin
       state_d = StIdle;

@@ -243,6 +243,7 @@ module vector_scalar
     alu_a = t_q;
     alu_b = t_q;
     unique case (state_q)
+      Load: alu_a = ld_q[0];  // there before the last one; its reciprocal comes first
       InitA: begin
         alu = is_norm ? AluRecip : load_last == '0 || cmd_i.opcode == isa_pkg::OpEmbed ? AluPass : AluMul;
         alu_a = ld_q[0];
@@ -270,10 +271,7 @@ module vector_scalar
         alu = AluMul;
         alu_b = ld_q[3];
       end
-      VarAdd: begin
-        alu = AluAdd;
-        alu_b = u_q;
-      end
+      VarAdd: alu = AluAdd;
       VarRsqrt: alu = AluRsqrt;
       VarScale: begin
         alu = AluMul;
@@ -313,9 +311,10 @@ module vector_scalar
       AluNorm32: alu_y = sf_pkg::sf_norm32(max, '0);
       AluNorm64: alu_y = sf_pkg::sf_norm64(64'(sum_i), d0 <<< 1);
       AluMul: alu_y = sf_pkg::sf_mul(alu_a, alu_b);
-      AluAdd: alu_y = sf_pkg::sf_add(alu_a, alu_b);
-      AluRecip: alu_y = sf_pkg::sf_recip(alu_a);
-      AluRsqrt: alu_y = sf_pkg::sf_rsqrt(alu_a);
+      // The tables are slow, so their operand is always the last result.
+      AluAdd: alu_y = sf_pkg::sf_add(t_q, u_q);
+      AluRecip: alu_y = sf_pkg::sf_recip(t_q);
+      AluRsqrt: alu_y = sf_pkg::sf_rsqrt(t_q);
       default: alu_y = alu_a;
     endcase
   end
