@@ -211,12 +211,12 @@ module vector_scalar
     available = known_now || (kind == KindMean || kind == KindVar ? sum_done_i : max_count_i != max_seen_q);
   end
 
-  logic is_known;
+  logic is_known_q;  // from the second cycle of a command on; nothing asks before
   logic [31:0] max;
   logic signed [47:0] sum;
-  assign is_known = known(cmd_i.opcode, cmd_i.mode);
-  assign known_now = is_known && pass_q == '0;
-  assign max = known_now || (is_known && is_quant) ? kept_max_i : max_i[d_slot];
+  always_ff @(posedge clk_i) is_known_q <= known(cmd_i.opcode, cmd_i.mode);
+  assign known_now = is_known_q && pass_q == '0;
+  assign max = known_now || (is_known_q && is_quant) ? kept_max_i : max_i[d_slot];
   assign sum = known_now ? kept_sum_i : sum_i;
 
   logic head_end;
@@ -224,7 +224,7 @@ module vector_scalar
 
   // --- arithmetic ---
   alu_e alu;
-  sf_t alu_a, alu_b, alu_y, out_scale;
+  sf_t alu_a, alu_b, alu_y, alu_product, out_scale;
   always_comb begin
     unique case (1'b1)
       is_quant && aux == AuxRope:
@@ -307,10 +307,11 @@ module vector_scalar
       end
       default: ;
     endcase
+    alu_product = sf_pkg::sf_mul(alu_a, alu_b);
     unique case (alu)
       AluNorm32: alu_y = sf_pkg::sf_norm32(max, '0);
       AluNorm64: alu_y = sf_pkg::sf_norm64(64'(sum_i), d0 <<< 1);
-      AluMul: alu_y = sf_pkg::sf_mul(alu_a, alu_b);
+      AluMul: alu_y = alu_product;
       // The tables are slow, so their operand is always the last result.
       AluAdd: alu_y = sf_pkg::sf_add(t_q, u_q);
       AluRecip: alu_y = sf_pkg::sf_recip(t_q);
@@ -482,13 +483,13 @@ module vector_scalar
     if (eref_arrive_q) eref_q <= scl_rd_data_i[15:0];
     if (state_q != Idle && state_q != OutEref && state_q != OutWrite) t_q <= alu_y;
     if ((state_q == InitA && !is_norm) || state_q == VarScale) s_q <= alu_y;
-    if (state_q == InitB || state_q == InitC) u_q <= alu_y;
+    if (state_q == InitB || state_q == InitC) u_q <= alu_product;
     if (state_q == Wait && kind == KindMean) product_q <= 64'(sum) * 64'($signed({1'b0, ld_q[3].m}));
     if (state_q == MeanShift) mean_o <= mean_of(product_q, ld_q[3].e);
     if (state_q == Wait && available && kind == KindShift) first_d_o[d_slot] <= norm_shift(max);
     if (state_q == Wait && available && kind == KindQuant) second_d_o[slot_q] <= norm_shift(max);
     shift_slot_q <= slot_q;
-    if (state_q == QuantFactor) slot_factor_o[slot_q] <= alu_y.m;
+    if (state_q == QuantFactor) slot_factor_o[slot_q] <= alu_product.m;
     if (shift_pending_q) begin
       slot_shift_o[shift_slot_q] <=
           clamp_shift(18'(sf_pkg::scale_shift(t_q.e, $signed({11'd0, second_d_o[shift_slot_q]}))));
