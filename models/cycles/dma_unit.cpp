@@ -13,6 +13,7 @@ constexpr uint64_t kMaxBurst = 16;     // dma_pkg::MaxBurst
 constexpr uint64_t kPageBytes = 4096;  // dma_pkg::PageBytes
 constexpr size_t kRequestDepth = 2;    // u_request_fifo of dma_load
 constexpr size_t kSinkDepth = 8;       // u_sink_fifo
+constexpr size_t kInFlight = 8;        // dma_pkg::NumTags
 constexpr uint64_t kToRequest = 1;     // descriptor in the request buffer
 constexpr uint64_t kToAddress = 2;     // request registers, AR register
 constexpr uint64_t kRetire = 1;        // pending flag, done
@@ -22,9 +23,10 @@ constexpr uint64_t kStoreSend = 1;     // StSend, in which the next word is read
 
 }  // namespace
 
-DmaUnit::DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn)
+DmaUnit::DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn, Lost& overtaken)
     : h_(hardware),
       timing_(timing),
+      overtaken_(overtaken),
       channels_(static_cast<size_t>(hardware.mem_channels)),
       turn_(static_cast<size_t>(turn) % channels_.size()) {}
 
@@ -52,9 +54,43 @@ uint64_t DmaUnit::burst_done(const Channel& channel, uint64_t index) const {
   return 0;
 }
 
+// The last of `cycles` writes from `first` on, those of lower channels in between.
+uint64_t DmaUnit::last_write(const Port& port, const Transfer& t) {
+  std::array<const Transfer*, 2 * kInFlight> lower{};
+  size_t count = 0;
+  for (const Transfer& other : port) {
+    if (other.channel < t.channel && other.last >= t.first) lower[count++] = &other;
+  }
+  std::sort(lower.begin(), lower.begin() + count,
+            [](const Transfer* a, const Transfer* b) { return a->first < b->first; });
+  uint64_t at = t.first;
+  uint64_t left = t.cycles;
+  for (size_t i = 0; i < count && at + left > lower[i]->first; ++i) {
+    if (lower[i]->first > at) left -= lower[i]->first - at;
+    at = std::max(at, lower[i]->last + 1);
+  }
+  return at + left - 1;
+}
+
+// Returns the cycle of the last write.
+uint64_t DmaUnit::transfer(Port& port, size_t channel, uint64_t first, uint64_t cycles) {
+  if (port.size() == 2 * kInFlight) port.pop_front();
+  Transfer t{channel, overtaken_.count(), first, cycles, 0, 0};
+  t.expected = last_write(port, t);
+  t.last = t.expected + overtaken_.next();
+  port.push_back(t);
+  for (const Transfer& other : port) {
+    if (other.channel <= channel || other.first > t.last) continue;
+    const uint64_t last = last_write(port, other);
+    if (last >= first) overtaken_.found(other.number, last - other.expected);
+  }
+  return t.last;
+}
+
 // `cycles`: of the data, one a beat, or one a word of SCL. Returns the cycle of the last.
-uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
+uint64_t DmaUnit::load(size_t channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
                        uint64_t cycles, Port* port) {
+  Channel& ch = channels_[channel];
   const auto outstanding = static_cast<uint64_t>(timing_.outstanding);
   const uint64_t bursts = tiles * bursts_of(address, beats);
   const uint64_t popped = std::max(accepted + kToRequest, ch.request_free);
@@ -64,24 +100,7 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
   const uint64_t address_first = std::max(popped + kToAddress, free_at(ch.bursts));
   const uint64_t first =
       std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
-  // Channels share the write port of a linear space, the lowest first: a higher one that is overtaken ends
-  // later.
-  uint64_t last = first + cycles - 1;
-  if (port != nullptr) {
-    if (port->channel != nullptr && &ch < port->channel && port->free > first) {
-      port->channel->data_free += cycles;
-      port->free += cycles;
-      // The overtaken one is done first all the same, and those behind it a cycle each.
-      done_ = std::max(done_, port->free + (count_ - port->instruction - 1));
-      for (size_t i = port->instruction; i < count_; ++i) {
-        uint64_t& retired = retired_[i % retired_.size()];
-        retired = std::max(retired, port->free + (i - port->instruction));
-      }
-    } else {
-      last = std::max(first, port->free) + cycles - 1;
-      *port = {last + 1, &ch, count_};
-    }
-  }
+  const uint64_t last = port == nullptr ? first + cycles - 1 : transfer(*port, channel, first, cycles);
   ch.bursts += bursts;
   ch.history.push_back({ch.bursts, bursts, first, last});
   if (ch.history.size() > 4 * kSinkDepth) ch.history.pop_front();
@@ -181,13 +200,12 @@ Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented, const StepHisto
   }
   uint64_t end = taken;
   for (size_t i = 0; i < count; ++i) {
-    Channel& ch = channels_[parts[i].channel];
     if (is_load) {
       const uint64_t all = parts[i].tiles * beats;
-      end = std::max(end, load(ch, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all,
+      end = std::max(end, load(parts[i].channel, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all,
                                tiled ? nullptr : &ports_[c.mode & 3]));
     } else {
-      end = std::max(end, store(ch, taken, parts[i].address, beats, scl ? c.count : 0,
+      end = std::max(end, store(channels_[parts[i].channel], taken, parts[i].address, beats, scl ? c.count : 0,
                                 static_cast<uint64_t>(c.s1) % static_cast<uint64_t>(h_.groups()),
                                 tiled ? &array : nullptr));
     }

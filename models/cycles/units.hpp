@@ -44,6 +44,31 @@ struct Steps {
 };
 using StepHistory = std::deque<Steps>;
 
+// Cycles that things in a program lose to others behind them in it, which a walk has not met yet when it comes
+// to them: found in one walk, used by the next. They are counted in the order of the program.
+class Lost {
+ public:
+  uint64_t next() { return count_ < known_.size() ? known_[count_++] : (++count_, 0); }
+  size_t count() const { return count_; }  // of those that were asked for
+  void found(size_t i, uint64_t cycles) {
+    if (found_.size() <= i) found_.resize(i + 1);
+    found_[i] = cycles;
+  }
+  // Ends a walk. Are they what it used?
+  bool settled() {
+    while (!found_.empty() && found_.back() == 0) found_.pop_back();
+    const bool same = found_ == known_;
+    known_.swap(found_);
+    found_.clear();
+    count_ = 0;
+    return same;
+  }
+
+ private:
+  std::vector<uint64_t> known_, found_;
+  size_t count_ = 0;
+};
+
 // Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of
 // commands.
 
@@ -115,7 +140,8 @@ class SoftmaxUnit {
 
 class DmaUnit {
  public:
-  DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn);
+  // `overtaken`: by transfers of lower channels.
+  DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn, Lost& overtaken);
   uint64_t turn() const { return turn_; }
   // `array`: the array's steps so far, for stores of KV tiles.
   Span run(const isa::UnitCommand& command, uint64_t presented, const StepHistory& array);
@@ -137,22 +163,29 @@ class DmaUnit {
     uint64_t store_free = 0;
   };
 
-  // Write port of a linear space and who had it last.
-  struct Port {
-    uint64_t free = 0;
-    Channel* channel = nullptr;
-    size_t instruction = 0;
+  // Write port of a linear space: its last transfers. A lower channel has precedence, word by word.
+  struct Transfer {
+    size_t channel = 0;
+    size_t number = 0;
+    uint64_t first = 0;
+    uint64_t cycles = 0;
+    uint64_t last = 0;      // with what it lost to later ones in the walk before
+    uint64_t expected = 0;  // with what earlier ones take alone
   };
+  using Port = std::deque<Transfer>;
 
   uint64_t burst_done(const Channel& channel, uint64_t index) const;
-  uint64_t load(Channel& channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
+  uint64_t load(size_t channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
                 uint64_t cycles, Port* port);
+  uint64_t transfer(Port& port, size_t channel, uint64_t first, uint64_t cycles);
+  static uint64_t last_write(const Port& port, const Transfer& transfer);
   uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words,
                  uint64_t group, const StepHistory* array);
   uint64_t bursts_of(uint64_t address, uint64_t beats) const;
 
   HardwareParameters h_;
   Timing timing_;
+  Lost& overtaken_;
   std::vector<Channel> channels_;
   std::array<uint64_t, 8> retired_{};  // by tag
   size_t count_ = 0;
