@@ -14,6 +14,7 @@ constexpr uint64_t kPageBytes = 4096;  // dma_pkg::PageBytes
 constexpr size_t kRequestDepth = 2;    // u_request_fifo of dma_load
 constexpr size_t kSinkDepth = 8;       // u_sink_fifo
 constexpr size_t kInFlight = 8;        // dma_pkg::NumTags
+constexpr size_t kKept = 128;          // of transfers and appends that may still meet
 constexpr uint64_t kToRequest = 1;     // descriptor in the request buffer
 constexpr uint64_t kToAddress = 2;     // request registers, AR register
 constexpr uint64_t kRetire = 1;        // pending flag, done
@@ -23,10 +24,12 @@ constexpr uint64_t kStoreSend = 1;     // StSend, in which the next word is read
 
 }  // namespace
 
-DmaUnit::DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn, Lost& overtaken)
+DmaUnit::DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn, Lost& overtaken,
+                 Lost& appended)
     : h_(hardware),
       timing_(timing),
       overtaken_(overtaken),
+      appended_(appended),
       channels_(static_cast<size_t>(hardware.mem_channels)),
       turn_(static_cast<size_t>(turn) % channels_.size()) {}
 
@@ -87,9 +90,48 @@ uint64_t DmaUnit::transfer(Port& port, size_t channel, uint64_t first, uint64_t 
   return t.last;
 }
 
+// The last beat of a LOADT's tiles: an append into the group that it writes has precedence.
+uint64_t DmaUnit::last_write(const Tiles& t) const {
+  const auto groups = static_cast<uint64_t>(h_.groups());
+  const auto channels = static_cast<uint64_t>(channels_.size());
+  const uint64_t beats = t.count * t.beats;
+  uint64_t late = 0;
+  for (const Append& a : appends_) {
+    if (a.group % channels != t.channel) continue;
+    for (uint64_t i = 0, at = a.from; i < a.count; ++i, at += a.period) {
+      if (at < t.first + late) continue;
+      const uint64_t beat = at - t.first - late;
+      if (beat >= beats) break;
+      if ((t.group + beat / t.beats * channels) % groups == a.group) ++late;
+    }
+  }
+  return t.first + beats - 1 + late;
+}
+
+// Returns the cycle of the last beat.
+uint64_t DmaUnit::tile_transfer(size_t channel, uint64_t first, uint64_t tiles, uint64_t beats, uint64_t group) {
+  if (tiles_.size() == kKept) tiles_.pop_front();
+  Tiles t{channel, appended_.count(), first, tiles, beats, group, 0, 0};
+  t.expected = last_write(t);
+  t.last = t.expected + appended_.next();
+  tiles_.push_back(t);
+  return t.last;
+}
+
+void DmaUnit::append(const std::vector<Append>& appends) {
+  if (appends.empty()) return;
+  appends_.insert(appends_.end(), appends.begin(), appends.end());
+  while (appends_.size() > kKept) appends_.pop_front();
+  for (const Tiles& t : tiles_) {
+    if (t.last < appends.front().from) continue;
+    const uint64_t last = last_write(t);
+    if (last != t.expected) appended_.found(t.number, last - t.expected);
+  }
+}
+
 // `cycles`: of the data, one a beat, or one a word of SCL. Returns the cycle of the last.
 uint64_t DmaUnit::load(size_t channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
-                       uint64_t cycles, Port* port) {
+                       uint64_t cycles, uint64_t group, Port* port) {
   Channel& ch = channels_[channel];
   const auto outstanding = static_cast<uint64_t>(timing_.outstanding);
   const uint64_t bursts = tiles * bursts_of(address, beats);
@@ -100,7 +142,8 @@ uint64_t DmaUnit::load(size_t channel, uint64_t accepted, uint64_t address, uint
   const uint64_t address_first = std::max(popped + kToAddress, free_at(ch.bursts));
   const uint64_t first =
       std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
-  const uint64_t last = port == nullptr ? first + cycles - 1 : transfer(*port, channel, first, cycles);
+  const uint64_t last = port == nullptr ? tile_transfer(channel, first, tiles, beats, group)
+                                        : transfer(*port, channel, first, cycles);
   ch.bursts += bursts;
   ch.history.push_back({ch.bursts, bursts, first, last});
   if (ch.history.size() > 4 * kSinkDepth) ch.history.pop_front();
@@ -174,13 +217,14 @@ Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented, const StepHisto
     size_t channel = 0;
     uint64_t tiles = 1;
     uint64_t address = 0;
+    uint64_t group = 0;
   };
   std::array<Part, 16> parts;
   size_t count = 0;
   if (!nothing && c.opcode == Opcode::kLoadt) {
     for (uint64_t t = 0; t < std::min<uint64_t>(channels, c.count); ++t) {
       parts[count++] = {static_cast<size_t>((t + c.s1) % channels), (c.count - t + channels - 1) / channels,
-                        c.a1 + t * c.s0 * beat};
+                        c.a1 + t * c.s0 * beat, t + c.s1};
     }
   } else if (!nothing) {
     parts[count++] = {tiled ? static_cast<size_t>(c.s1 % channels) : turn_, 1, c.a1};
@@ -203,7 +247,7 @@ Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented, const StepHisto
     if (is_load) {
       const uint64_t all = parts[i].tiles * beats;
       end = std::max(end, load(parts[i].channel, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all,
-                               tiled ? nullptr : &ports_[c.mode & 3]));
+                               parts[i].group, tiled ? nullptr : &ports_[c.mode & 3]));
     } else {
       end = std::max(end, store(channels_[parts[i].channel], taken, parts[i].address, beats, scl ? c.count : 0,
                                 static_cast<uint64_t>(c.s1) % static_cast<uint64_t>(h_.groups()),

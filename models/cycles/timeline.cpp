@@ -124,8 +124,14 @@ Result run(const CompiledProgram& program, const HardwareParameters& hardware, c
 namespace {
 
 struct Overtaken {
-  Lost grants;
-  Lost transfers;
+  Lost grants;     // by a unit of a lower number, at the semaphores
+  Lost transfers;  // by a lower channel, at the write port of a space
+  Lost tiles;      // by appends of K and V
+  bool settled() {
+    const bool grants_are = grants.settled();
+    const bool transfers_are = transfers.settled();
+    return tiles.settled() && transfers_are && grants_are;
+  }
 };
 
 Result walk(const Code& code, const HardwareParameters& hardware, const Options& options,
@@ -155,7 +161,7 @@ Result walk(const Code& code, const HardwareParameters& hardware, const Options&
   PimUnit pim(hardware, options.timing);
   ArrayUnit arr(hardware);
   SoftmaxUnit smx(hardware);
-  DmaUnit dma(hardware, options.timing, options.linear_turn, overtaken.transfers);
+  DmaUnit dma(hardware, options.timing, options.linear_turn, overtaken.transfers, overtaken.tiles);
   const auto channel_bytes = static_cast<uint64_t>(hardware.channel_bytes);
 
   uint64_t idle_from = 0;  // nothing in flight anywhere
@@ -229,6 +235,7 @@ Result walk(const Code& code, const HardwareParameters& hardware, const Options&
         break;
       default:
         record.span = vec.run(record.command, presented);
+        dma.append(vec.appends());
     }
     const Span& span = record.span;
     queue.head = span.taken + 1;
@@ -258,9 +265,7 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
   for (;;) {
     records.clear();
     const Result result = walk(code, hardware, options, keep, overtaken);
-    const bool grants = overtaken.grants.settled();
-    const bool transfers = overtaken.transfers.settled();
-    if (!grants || !transfers) continue;
+    if (!overtaken.settled()) continue;
     for (const Record& record : records) options.on_record(record);
     return result;
   }

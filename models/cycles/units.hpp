@@ -69,6 +69,14 @@ class Lost {
   size_t count_ = 0;
 };
 
+// Writes of K and V into the open tile: one every `period` cycles.
+struct Append {
+  uint64_t from = 0;
+  uint64_t count = 1;
+  uint64_t period = 1;
+  uint64_t group = 0;  // of banks
+};
+
 // Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of
 // commands.
 
@@ -76,16 +84,18 @@ class VectorUnit {
  public:
   explicit VectorUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
+  const std::vector<Append>& appends() const { return appends_; }  // of the command run last
 
  private:
   struct Times {
     uint64_t computed = 0;  // nothing is left but to write rows of K; else done
     uint64_t done = 0;
   };
-  // `hold`: cycles in which the instruction before is still written.
-  Times times(const isa::UnitCommand& command, uint64_t hold) const;
+  // `hold`: cycles in which the instruction before is still written. Leaves `appends_`, too.
+  Times times(const isa::UnitCommand& command, uint64_t hold);
 
   HardwareParameters h_;
+  std::vector<Append> appends_;
   uint64_t computed_ = 0, done_ = 0;
   bool used_ = false;
 };
@@ -140,11 +150,13 @@ class SoftmaxUnit {
 
 class DmaUnit {
  public:
-  // `overtaken`: by transfers of lower channels.
-  DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn, Lost& overtaken);
+  // What transfers lose: `overtaken` by those of lower channels, `appended` to appends of K and V.
+  DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn, Lost& overtaken,
+          Lost& appended);
   uint64_t turn() const { return turn_; }
   // `array`: the array's steps so far, for stores of KV tiles.
   Span run(const isa::UnitCommand& command, uint64_t presented, const StepHistory& array);
+  void append(const std::vector<Append>& appends);
 
  private:
   // A descriptor of a load, as far as later ones depend on it.
@@ -174,11 +186,25 @@ class DmaUnit {
   };
   using Port = std::deque<Transfer>;
 
+  // Tiles of a LOADT through a channel: `beats` a tile, bank groups from `group` on, a channel's next each.
+  struct Tiles {
+    size_t channel = 0;
+    size_t number = 0;
+    uint64_t first = 0;
+    uint64_t count = 0;
+    uint64_t beats = 0;
+    uint64_t group = 0;
+    uint64_t last = 0;
+    uint64_t expected = 0;
+  };
+
   uint64_t burst_done(const Channel& channel, uint64_t index) const;
   uint64_t load(size_t channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
-                uint64_t cycles, Port* port);
+                uint64_t cycles, uint64_t group, Port* port);
   uint64_t transfer(Port& port, size_t channel, uint64_t first, uint64_t cycles);
   static uint64_t last_write(const Port& port, const Transfer& transfer);
+  uint64_t tile_transfer(size_t channel, uint64_t first, uint64_t tiles, uint64_t beats, uint64_t group);
+  uint64_t last_write(const Tiles& tiles) const;
   uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words,
                  uint64_t group, const StepHistory* array);
   uint64_t bursts_of(uint64_t address, uint64_t beats) const;
@@ -186,6 +212,9 @@ class DmaUnit {
   HardwareParameters h_;
   Timing timing_;
   Lost& overtaken_;
+  Lost& appended_;
+  std::deque<Tiles> tiles_;      // the last ones
+  std::deque<Append> appends_;  // likewise
   std::vector<Channel> channels_;
   std::array<uint64_t, 8> retired_{};  // by tag
   size_t count_ = 0;
