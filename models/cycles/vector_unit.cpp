@@ -262,6 +262,7 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) {
   uint64_t init_done = 0;
   std::array<uint64_t, kBuffer> written{};  // last writes of the last chunks, the latest first
   Issue issue;
+  uint64_t stands_at = 0, stands = 0;  // the pipeline waits for the instruction before: when, how long
   for (;;) {
     const uint64_t heads = std::min(heads_left, kSlots);
     const bool last_batch = heads_left <= kSlots;
@@ -295,6 +296,8 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) {
         uint64_t can = 0;
         if (pass.need == Need::kInit) can = init_done;
         if (pass.need == Need::kPrevious || pass.need == Need::kSlot) can = ready[h];
+        // What was ready before the pipeline stood has fired, or does so as far behind the last chunk.
+        if (stands != 0) can = can < stands_at ? can + stands : std::max(can, stands_at + stands);
         if (batch_first && !first) {
           // A batch's first read comes the cycle after its start.
           Issue fresh;
@@ -309,7 +312,9 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) {
           // The pipeline stands while the buffer is full, or another instruction's.
           uint64_t pushed = issue.fired + pass.end;
           if (pushed <= hold) {
-            issue.fired += hold + 1 - pushed;
+            stands_at = pushed;
+            stands = hold + 1 - pushed;
+            issue.fired += stands;
             pushed = hold + 1;
           }
           if (value) append(pushed + 1, 1, 1, first_head + h);
