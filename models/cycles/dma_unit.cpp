@@ -14,7 +14,7 @@ constexpr uint64_t kPageBytes = 4096;  // dma_pkg::PageBytes
 constexpr size_t kRequestDepth = 2;    // u_request_fifo of dma_load
 constexpr size_t kSinkDepth = 8;       // u_sink_fifo
 constexpr size_t kInFlight = 8;        // dma_pkg::NumTags
-constexpr size_t kKept = 128;          // of transfers and appends that may still meet
+constexpr size_t kKept = 32;           // of a channel's transfers and appends that may still meet
 constexpr uint64_t kToRequest = 1;     // descriptor in the request buffer
 constexpr uint64_t kToAddress = 2;     // request registers, AR register
 constexpr uint64_t kRetire = 1;        // pending flag, done
@@ -78,54 +78,53 @@ uint64_t DmaUnit::last_write(const Port& port, const Transfer& t) {
 // Returns the cycle of the last write.
 uint64_t DmaUnit::transfer(Port& port, size_t channel, uint64_t first, uint64_t cycles) {
   if (port.size() == 2 * kInFlight) port.pop_front();
-  Transfer t{channel, overtaken_.count(), first, cycles, 0, 0};
-  t.expected = last_write(port, t);
+  Transfer t{channel, overtaken_.count(), first, cycles, 0, 0, 0};
+  t.now = t.expected = last_write(port, t);
   t.last = t.expected + overtaken_.next();
   port.push_back(t);
-  for (const Transfer& other : port) {
-    if (other.channel <= channel || other.first > t.last) continue;
-    const uint64_t last = last_write(port, other);
-    if (last >= first) overtaken_.found(other.number, last - other.expected);
+  for (Transfer& other : port) {
+    if (other.channel <= channel || other.first > t.last || other.now < first) continue;
+    other.now = last_write(port, other);
+    overtaken_.found(other.number, other.now - other.expected);
   }
   return t.last;
 }
 
-// The last beat of a LOADT's tiles: an append into the group that it writes has precedence.
-uint64_t DmaUnit::last_write(const Tiles& t) const {
+// An append has precedence over a beat into the same group.
+void DmaUnit::meet(Tiles& t, const Append& a) const {
+  const uint64_t from = t.first + t.late;
+  const uint64_t beats = t.count * t.beats;
+  if (a.from + (a.count - 1) * a.period < from || a.from >= from + beats) return;
   const auto groups = static_cast<uint64_t>(h_.groups());
   const auto channels = static_cast<uint64_t>(channels_.size());
-  const uint64_t beats = t.count * t.beats;
-  uint64_t late = 0;
-  for (const Append& a : appends_) {
-    if (a.group % channels != t.channel) continue;
-    for (uint64_t i = 0, at = a.from; i < a.count; ++i, at += a.period) {
-      if (at < t.first + late) continue;
-      const uint64_t beat = at - t.first - late;
-      if (beat >= beats) break;
-      if ((t.group + beat / t.beats * channels) % groups == a.group) ++late;
-    }
+  for (uint64_t i = 0, at = a.from; i < a.count; ++i, at += a.period) {
+    if (at < t.first + t.late) continue;
+    const uint64_t beat = at - t.first - t.late;
+    if (beat >= beats) return;
+    if ((t.group + beat / t.beats * channels) % groups == a.group) ++t.late;
   }
-  return t.first + beats - 1 + late;
 }
 
 // Returns the cycle of the last beat.
-uint64_t DmaUnit::tile_transfer(size_t channel, uint64_t first, uint64_t tiles, uint64_t beats, uint64_t group) {
-  if (tiles_.size() == kKept) tiles_.pop_front();
-  Tiles t{channel, appended_.count(), first, tiles, beats, group, 0, 0};
-  t.expected = last_write(t);
-  t.last = t.expected + appended_.next();
-  tiles_.push_back(t);
-  return t.last;
+uint64_t DmaUnit::tile_transfer(Channel& ch, uint64_t first, uint64_t tiles, uint64_t beats, uint64_t group) {
+  if (ch.tiles.size() == kKept) ch.tiles.pop_front();
+  Tiles t{appended_.count(), first, tiles, beats, group, 0, 0};
+  for (const Append& a : ch.appends) meet(t, a);
+  t.expected = t.late;
+  ch.tiles.push_back(t);
+  return first + tiles * beats - 1 + t.late + appended_.next();
 }
 
 void DmaUnit::append(const std::vector<Append>& appends) {
-  if (appends.empty()) return;
-  appends_.insert(appends_.end(), appends.begin(), appends.end());
-  while (appends_.size() > kKept) appends_.pop_front();
-  for (const Tiles& t : tiles_) {
-    if (t.last < appends.front().from) continue;
-    const uint64_t last = last_write(t);
-    if (last != t.expected) appended_.found(t.number, last - t.expected);
+  for (const Append& a : appends) {
+    Channel& ch = channels_[a.group % channels_.size()];
+    if (ch.appends.size() == kKept) ch.appends.pop_front();
+    ch.appends.push_back(a);
+    for (Tiles& t : ch.tiles) {
+      const uint64_t late = t.late;
+      meet(t, a);
+      if (t.late != late) appended_.found(t.number, t.late - t.expected);
+    }
   }
 }
 
@@ -142,7 +141,7 @@ uint64_t DmaUnit::load(size_t channel, uint64_t accepted, uint64_t address, uint
   const uint64_t address_first = std::max(popped + kToAddress, free_at(ch.bursts));
   const uint64_t first =
       std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
-  const uint64_t last = port == nullptr ? tile_transfer(channel, first, tiles, beats, group)
+  const uint64_t last = port == nullptr ? tile_transfer(ch, first, tiles, beats, group)
                                         : transfer(*port, channel, first, cycles);
   ch.bursts += bursts;
   ch.history.push_back({ch.bursts, bursts, first, last});

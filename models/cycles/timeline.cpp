@@ -41,14 +41,14 @@ class Semaphores {
         fail("instruction {}: expected semaphore {} to be given before it", index, semaphore);
       wanted = std::max(wanted, tokens.at[tokens.taken++ % tokens.at.size()]);
     }
-    Grant grant{peer(unit), overtaken_.count(), wanted, 0, 0};
-    grant.expected = first_free(grant);
+    Grant grant{peer(unit), overtaken_.count(), wanted, 0, 0, 0};
+    grant.free = grant.expected = first_free(grant.peer, wanted);
     grant.at = grant.expected + overtaken_.next();
     grants_[grant.number % grants_.size()] = grant;
-    for (const Grant& other : grants_) {
-      if (other.peer <= grant.peer || other.wanted > grant.at) continue;
-      const uint64_t at = first_free(other);
-      if (at > grant.at) overtaken_.found(other.number, at - other.expected);
+    for (Grant& other : grants_) {
+      if (other.free != grant.at || other.peer <= grant.peer) continue;
+      other.free = first_free(other.peer, other.free);
+      overtaken_.found(other.number, other.free - other.expected);
     }
     return grant.at;
   }
@@ -64,11 +64,11 @@ class Semaphores {
     uint64_t wanted = 0;
     uint64_t at = 0;        // with what it lost to later ones in the walk before
     uint64_t expected = 0;  // with what earlier ones take alone
+    uint64_t free = 0;      // with what later ones take in this walk
   };
   static size_t peer(Unit unit) { return unit == Unit::kSched ? kUnits : static_cast<size_t>(unit); }
-  uint64_t first_free(const Grant& grant) const {
-    uint64_t at = grant.wanted;
-    const auto taken = [&](const Grant& other) { return other.peer < grant.peer && other.at == at; };
+  uint64_t first_free(size_t peer, uint64_t at) const {
+    const auto taken = [&](const Grant& other) { return other.at == at && other.peer < peer; };
     while (std::any_of(grants_.begin(), grants_.end(), taken)) ++at;
     return at;
   }
@@ -111,9 +111,12 @@ Timing timing_of(const CompiledModel& model, int memory_latency) {
 }
 
 Code decode(const CompiledProgram& program) {
-  Code code{program.address / isa::kInstructionBytes, {}};
-  code.instructions.reserve(program.words.size());
-  for (const auto& word : program.words) code.instructions.push_back(isa::decode(word));
+  Code code;
+  code.base = program.address / isa::kInstructionBytes;
+  for (const auto& word : program.words) {
+    code.instructions.push_back(isa::decode(word));
+    code.units.push_back(isa::opcode_info(code.instructions.back().opcode).unit);
+  }
   return code;
 }
 
@@ -123,14 +126,17 @@ Result run(const CompiledProgram& program, const HardwareParameters& hardware, c
 
 namespace {
 
+// What things lose to others behind them in the program. A walk in the order of the program finds it, the next
+// uses it; when they agree the times stand. They do in the end: what a walk gets wrong first in time the next gets
+// right, as nothing depends on a later cycle.
 struct Overtaken {
-  Lost grants;     // by a unit of a lower number, at the semaphores
-  Lost transfers;  // by a lower channel, at the write port of a space
-  Lost tiles;      // by appends of K and V
+  Lost grants;     // to a unit of a lower number, at the semaphores
+  Lost transfers;  // to a lower channel, at the write port of a space
+  Lost tiles;      // to appends of K and V
   bool settled() {
-    const bool grants_are = grants.settled();
-    const bool transfers_are = transfers.settled();
-    return tiles.settled() && transfers_are && grants_are;
+    const bool all_grants = grants.settled();
+    const bool all_transfers = transfers.settled();
+    return tiles.settled() && all_transfers && all_grants;
   }
 };
 
@@ -179,7 +185,7 @@ Result walk(const Code& code, const HardwareParameters& hardware, const Options&
     const size_t index = core.pc();
     if (index >= code.instructions.size()) fail("program: expected HALT, found its end at {}", index);
     const isa::Instruction& in = code.instructions[index];
-    const Unit unit = isa::opcode_info(in.opcode).unit;
+    const Unit unit = code.units[index];
     uint64_t decoded = fetch.decoded(index);
     ++result.instructions;
     uint64_t issued = decoded;

@@ -62,6 +62,7 @@ struct Options {
 struct Code {
   uint64_t base = 0;  // address in instructions
   std::vector<isa::Instruction> instructions;
+  std::vector<isa::Unit> units;  // of each
 };
 Code decode(const CompiledProgram& program);
 

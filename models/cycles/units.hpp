@@ -75,6 +75,7 @@ struct Append {
   uint64_t count = 1;
   uint64_t period = 1;
   uint64_t group = 0;  // of banks
+  uint64_t end() const { return from + (count - 1) * period + 1; }
 };
 
 // Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of
@@ -159,6 +160,17 @@ class DmaUnit {
   void append(const std::vector<Append>& appends);
 
  private:
+  // Tiles of a LOADT through a channel: `beats` a tile, bank groups from `group` on, a channel's next each.
+  struct Tiles {
+    size_t number = 0;
+    uint64_t first = 0;
+    uint64_t count = 0;
+    uint64_t beats = 0;
+    uint64_t group = 0;
+    uint64_t late = 0;      // cycles lost to appends so far
+    uint64_t expected = 0;  // of them to earlier ones
+  };
+
   // A descriptor of a load, as far as later ones depend on it.
   struct Burst {
     uint64_t bursts = 0;      // of the channel up to its end
@@ -173,6 +185,8 @@ class DmaUnit {
     std::deque<Burst> history;
     std::deque<uint64_t> popped;  // from the request buffer
     uint64_t store_free = 0;
+    std::deque<Tiles> tiles;      // the last ones
+    std::deque<Append> appends;  // likewise, into its bank groups
   };
 
   // Write port of a linear space: its last transfers. A lower channel has precedence, word by word.
@@ -183,28 +197,17 @@ class DmaUnit {
     uint64_t cycles = 0;
     uint64_t last = 0;      // with what it lost to later ones in the walk before
     uint64_t expected = 0;  // with what earlier ones take alone
+    uint64_t now = 0;       // with what later ones take in this walk
   };
   using Port = std::deque<Transfer>;
-
-  // Tiles of a LOADT through a channel: `beats` a tile, bank groups from `group` on, a channel's next each.
-  struct Tiles {
-    size_t channel = 0;
-    size_t number = 0;
-    uint64_t first = 0;
-    uint64_t count = 0;
-    uint64_t beats = 0;
-    uint64_t group = 0;
-    uint64_t last = 0;
-    uint64_t expected = 0;
-  };
 
   uint64_t burst_done(const Channel& channel, uint64_t index) const;
   uint64_t load(size_t channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
                 uint64_t cycles, uint64_t group, Port* port);
   uint64_t transfer(Port& port, size_t channel, uint64_t first, uint64_t cycles);
   static uint64_t last_write(const Port& port, const Transfer& transfer);
-  uint64_t tile_transfer(size_t channel, uint64_t first, uint64_t tiles, uint64_t beats, uint64_t group);
-  uint64_t last_write(const Tiles& tiles) const;
+  uint64_t tile_transfer(Channel& channel, uint64_t first, uint64_t tiles, uint64_t beats, uint64_t group);
+  void meet(Tiles& tiles, const Append& append) const;
   uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words,
                  uint64_t group, const StepHistory* array);
   uint64_t bursts_of(uint64_t address, uint64_t beats) const;
@@ -213,8 +216,6 @@ class DmaUnit {
   Timing timing_;
   Lost& overtaken_;
   Lost& appended_;
-  std::deque<Tiles> tiles_;      // the last ones
-  std::deque<Append> appends_;  // likewise
   std::vector<Channel> channels_;
   std::array<uint64_t, 8> retired_{};  // by tag
   size_t count_ = 0;

@@ -251,7 +251,13 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) {
   const bool pairs = (c.s2 >> 16 & 1) != 0;
   const auto append = [&](uint64_t from, uint64_t count, uint64_t each, uint64_t head) {
     const uint64_t further = pairs && head % 2 != 0 ? groups / 2 : 0;
-    appends_.push_back({from, count, each, (c.pos / static_cast<uint64_t>(h_.array_cols) + further) % groups});
+    const uint64_t group = (c.pos / static_cast<uint64_t>(h_.array_cols) + further) % groups;
+    Append* before = appends_.empty() ? nullptr : &appends_.back();
+    if (before != nullptr && before->group == group && before->end() == from && before->period == 1 && each == 1) {
+      before->count += count;
+    } else {
+      appends_.push_back({from, count, each, group});
+    }
   };
   appends_.clear();
 
