@@ -245,12 +245,13 @@ Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented, const StepHisto
   for (size_t i = 0; i < count; ++i) {
     if (is_load) {
       const uint64_t all = parts[i].tiles * beats;
-      end = std::max(end, load(parts[i].channel, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all,
-                               parts[i].group, tiled ? nullptr : &ports_[c.mode & 3]));
+      end = std::max(end, load(parts[i].channel, taken, parts[i].address, parts[i].tiles, beats,
+                               scl ? c.count : all, parts[i].group, tiled ? nullptr : &ports_[c.mode & 3]));
     } else {
-      end = std::max(end, store(channels_[parts[i].channel], taken, parts[i].address, beats, scl ? c.count : 0,
-                                static_cast<uint64_t>(c.s1) % static_cast<uint64_t>(h_.groups()),
-                                tiled ? &array : nullptr));
+      end =
+          std::max(end, store(channels_[parts[i].channel], taken, parts[i].address, beats, scl ? c.count : 0,
+                              static_cast<uint64_t>(c.s1) % static_cast<uint64_t>(h_.groups()),
+                              tiled ? &array : nullptr));
     }
   }
   accept_ = taken + 1;

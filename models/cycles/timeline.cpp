@@ -32,7 +32,8 @@ class Semaphores {
       fail("semaphore {}: expected at most {} tokens", semaphore, isa::kSemaphoreLimit);
     tokens.at[tokens.given++ % tokens.at.size()] = done + kGiven;
   }
-  // The first cycle, not before `wanted`, in which both tokens are there and no unit of a lower number is granted.
+  // The first cycle, not before `wanted`, in which both tokens are there and no unit of a lower number is
+  // granted.
   uint64_t take(uint8_t first, uint8_t second, uint64_t wanted, Unit unit, size_t index) {
     for (const uint8_t semaphore : {first, second}) {
       if (semaphore == 0) continue;
@@ -126,9 +127,9 @@ Result run(const CompiledProgram& program, const HardwareParameters& hardware, c
 
 namespace {
 
-// What things lose to others behind them in the program. A walk in the order of the program finds it, the next
-// uses it; when they agree the times stand. They do in the end: what a walk gets wrong first in time the next gets
-// right, as nothing depends on a later cycle.
+// What things lose to others behind them in the program. A walk in the order of the program finds it, the
+// next uses it; when they agree the times stand. They do in the end: what a walk gets wrong first in time the
+// next gets right, as nothing depends on a later cycle.
 struct Overtaken {
   Lost grants;     // to a unit of a lower number, at the semaphores
   Lost transfers;  // to a lower channel, at the write port of a space
@@ -268,10 +269,10 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
   std::vector<Record> records;
   std::function<void(const Record&)> keep;
   if (options.on_record) keep = [&](const Record& record) { records.push_back(record); };
-  for (;;) {
+  for (int walks = 1;; ++walks) {
     records.clear();
     const Result result = walk(code, hardware, options, keep, overtaken);
-    if (!overtaken.settled()) continue;
+    if (!overtaken.settled() && walks != options.walks) continue;
     for (const Record& record : records) options.on_record(record);
     return result;
   }

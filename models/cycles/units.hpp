@@ -44,8 +44,8 @@ struct Steps {
 };
 using StepHistory = std::deque<Steps>;
 
-// Cycles that things in a program lose to others behind them in it, which a walk has not met yet when it comes
-// to them: found in one walk, used by the next. They are counted in the order of the program.
+// Cycles that things in a program lose to others behind them in it, which a walk has not met yet when it
+// comes to them: found in one walk, used by the next. They are counted in the order of the program.
 class Lost {
  public:
   uint64_t next() { return count_ < known_.size() ? known_[count_++] : (++count_, 0); }
@@ -185,7 +185,7 @@ class DmaUnit {
     std::deque<Burst> history;
     std::deque<uint64_t> popped;  // from the request buffer
     uint64_t store_free = 0;
-    std::deque<Tiles> tiles;      // the last ones
+    std::deque<Tiles> tiles;     // the last ones
     std::deque<Append> appends;  // likewise, into its bank groups
   };
 

@@ -253,7 +253,8 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) {
     const uint64_t further = pairs && head % 2 != 0 ? groups / 2 : 0;
     const uint64_t group = (c.pos / static_cast<uint64_t>(h_.array_cols) + further) % groups;
     Append* before = appends_.empty() ? nullptr : &appends_.back();
-    if (before != nullptr && before->group == group && before->end() == from && before->period == 1 && each == 1) {
+    if (before != nullptr && before->group == group && before->end() == from && before->period == 1 &&
+        each == 1) {
       before->count += count;
     } else {
       appends_.push_back({from, count, each, group});
