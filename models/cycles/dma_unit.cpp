@@ -46,13 +46,14 @@ uint64_t DmaUnit::bursts_of(uint64_t address, uint64_t beats) const {
   return bursts;
 }
 
-// Cycle in which the last beat of a burst of the channel moves.
+// Cycle in which the last beat of a burst of the channel moves. What the transfer loses counts at its end: a
+// burst must not wait for what comes later.
 uint64_t DmaUnit::burst_done(const Channel& channel, uint64_t index) const {
   for (auto it = channel.history.rbegin(); it != channel.history.rend(); ++it) {
     const uint64_t begin = it->bursts - it->count;
     if (index < begin) continue;
-    const uint64_t beats = it->last_beat - it->first_beat + 1;
-    return it->first_beat + (index - begin + 1) * beats / it->count - 1;
+    if (index + 1 == it->bursts) return it->last_beat;
+    return it->first_beat + (index - begin + 1) * it->cycles / it->count - 1;
   }
   return 0;
 }
@@ -144,7 +145,7 @@ uint64_t DmaUnit::load(size_t channel, uint64_t accepted, uint64_t address, uint
   const uint64_t last = port == nullptr ? tile_transfer(ch, first, tiles, beats, group)
                                         : transfer(*port, channel, first, cycles);
   ch.bursts += bursts;
-  ch.history.push_back({ch.bursts, bursts, first, last});
+  ch.history.push_back({ch.bursts, bursts, first, cycles, last});
   if (ch.history.size() > 4 * kSinkDepth) ch.history.pop_front();
   ch.request_free = std::max(address_first + bursts - 1, free_at(ch.bursts - 1));
   ch.data_free = last + 1;

@@ -19,6 +19,7 @@ constexpr uint64_t kQueue = 1;         // fifo of unit_queue
 constexpr uint64_t kGranted = 1;       // has_waited_q: presented the cycle after its semaphores are granted
 constexpr uint64_t kGiven = 1;         // semaphore counters are registers
 constexpr uint64_t kQueuePopped = 1;   // room the cycle after the head is accepted
+constexpr int kMostWalks = 64;         // more than any program has needed
 constexpr uint64_t kAllIdle = 1;       // the last done is out of the in-flight buffer the cycle after
 
 // Cycles in which tokens of a semaphore come, and who is granted when.
@@ -269,10 +270,11 @@ Result run(const Code& code, const HardwareParameters& hardware, const Options& 
   std::vector<Record> records;
   std::function<void(const Record&)> keep;
   if (options.on_record) keep = [&](const Record& record) { records.push_back(record); };
+  const int most = options.walks == 0 ? kMostWalks : options.walks;
   for (int walks = 1;; ++walks) {
     records.clear();
     const Result result = walk(code, hardware, options, keep, overtaken);
-    if (!overtaken.settled() && walks != options.walks) continue;
+    if (!overtaken.settled() && walks != most) continue;
     for (const Record& record : records) options.on_record(record);
     return result;
   }

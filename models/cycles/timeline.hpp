@@ -4,7 +4,7 @@
 // those of earlier ones: decode (fetch, branches, full queues), queue, semaphores, the unit's own time. Where
 // one behind it in the program has precedence, a further walk knows from the one before what that costs.
 // docs/cycles.md names every constant with its register stage; cost is proportional to the number of
-// instructions executed, and to the walks (three to five).
+// instructions executed, and to the walks (two to fifteen, mostly three to five).
 #pragma once
 
 #include <array>

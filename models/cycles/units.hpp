@@ -176,6 +176,7 @@ class DmaUnit {
     uint64_t bursts = 0;      // of the channel up to its end
     uint64_t count = 0;       // its own
     uint64_t first_beat = 0;  // cycle
+    uint64_t cycles = 0;      // of the data
     uint64_t last_beat = 0;
   };
   struct Channel {
