@@ -28,18 +28,18 @@ def fail(message):
     sys.exit(message)
 
 
-def sources():
-    """All RTL files that Yosys may read, packages first."""
+def sources(folders=()):
+    """RTL files that Yosys may read, packages first: all, or those of some folders of rtl/."""
     files = []
     for name in LISTS:
         lines = (ROOT / name).read_text().splitlines()
         files += [line for line in lines if line and not line.startswith(("//", "+", "-"))]
-    return [file for file in files if file not in SIMULATION_ONLY]
+    return [file for file in files if file not in SIMULATION_ONLY and (not folders or file.split("/")[1] in folders)]
 
 
-def read_command(top, parameters):
+def read_command(top, parameters, folders=()):
     flags = "".join(f" -G {name}={value}" for name, value in parameters.items())
-    return f"read_slang -j 1 -DSYNTHESIS -Irtl/common {' '.join(sources())} --top {top}{flags}"
+    return f"read_slang -j 1 -DSYNTHESIS -Irtl/common {' '.join(sources(folders))} --top {top}{flags}"
 
 
 def complaint(command, log):
