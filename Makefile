@@ -117,8 +117,13 @@ ppa: setup ## cells of the parts and clocks, compared with the last record of do
 BOARD ?= hx8k
 
 .PHONY: fpga
-fpga: setup ## bitstream and report of a board in out/fpga (BOARD=hx8k), docs/fpga.md
-	@.ci/fpga $(BOARD)
+fpga: setup $(if $(filter ulx3s,$(BOARD)),configure) ## bitstream and report of a board in out/fpga (BOARD=hx8k), docs/fpga.md
+	@$(if $(filter ulx3s,$(BOARD)),cmake --build $(BUILD) -j $(JOBS) --target pimllm)
+	@.ci/fpga $(BOARD) $(if $(MODEL),--model $(MODEL))
+
+.PHONY: gate
+gate: setup ## the netlist of make fpga BOARD=ulx3s says 32 tokens as the golden model does
+	@.ci/gate
 
 .PHONY: formal
 formal: setup ## prove the properties of formal/ on the RTL (FAST=1: the quick ones alone)

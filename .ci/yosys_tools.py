@@ -42,7 +42,8 @@ def sources(folders=()):
     return [file for file in files if file not in SIMULATION_ONLY and (not folders or file.split("/")[1] in folders)]
 
 
-def read_command(top, parameters, folders=(), flags=""):
+def read_command(top, parameters, hierarchy=False, folders=()):
+    flags = " --keep-hierarchy" if hierarchy else ""
     flags += "".join(f" -G {name}={value}" for name, value in parameters.items())
     return f"read_slang -j 1 -DSYNTHESIS -Irtl/common {' '.join(sources(folders))} --top {top}{flags}"
 
