@@ -110,6 +110,10 @@ coverage: setup ## line, toggle and functional coverage of rtl/ by the benches: 
 synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module
 	@.ci/synth
 
+.PHONY: ppa
+ppa: setup ## cells of the parts and clocks, compared with the last record of docs/ppa.md (RECORD=1: append)
+	@.ci/ppa $(if $(RECORD),--record)
+
 BOARD ?= hx8k
 
 .PHONY: fpga
