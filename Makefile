@@ -110,11 +110,20 @@ coverage: setup ## line, toggle and functional coverage of rtl/ by the benches: 
 synth: setup ## Yosys on every module but xbar_array: no latches, no loops, cells per module
 	@.ci/synth
 
+.PHONY: ppa
+ppa: setup ## cells of the parts and clocks, compared with the last record of docs/ppa.md (RECORD=1: append)
+	@.ci/ppa $(if $(RECORD),--record)
+
 BOARD ?= hx8k
 
 .PHONY: fpga
-fpga: setup ## bitstream and report of a board in out/fpga (BOARD=hx8k), docs/fpga.md
-	@.ci/fpga $(BOARD)
+fpga: setup $(if $(filter ulx3s,$(BOARD)),configure) ## bitstream and report of a board in out/fpga (BOARD=hx8k), docs/fpga.md
+	@$(if $(filter ulx3s,$(BOARD)),cmake --build $(BUILD) -j $(JOBS) --target pimllm)
+	@.ci/fpga $(BOARD) $(if $(MODEL),--model $(MODEL))
+
+.PHONY: gate
+gate: setup ## the netlist of make fpga BOARD=ulx3s says 32 tokens as the golden model does
+	@.ci/gate
 
 .PHONY: formal
 formal: setup ## prove the properties of formal/ on the RTL (FAST=1: the quick ones alone)

@@ -24,22 +24,28 @@ KINDS = (
 NO_LOGIC = re.compile(r"\$scopeinfo|SB_IO|[IO]BUF|BUFG\w*|GND|VCC")
 
 
+def instance(cell):
+    """Path of instances of a cell of a flattened netlist, without numbers of generate loops."""
+    return ".".join(part for part in cell.split(".")[:-1] if part.startswith("u_")) or "top"
+
+
 def fail(message):
     sys.exit(message)
 
 
-def sources():
-    """All RTL files that Yosys may read, packages first."""
+def sources(folders=()):
+    """RTL files that Yosys may read, packages first: all, or those of some folders of rtl/."""
     files = []
     for name in LISTS:
         lines = (ROOT / name).read_text().splitlines()
         files += [line for line in lines if line and not line.startswith(("//", "+", "-"))]
-    return [file for file in files if file not in SIMULATION_ONLY]
+    return [file for file in files if file not in SIMULATION_ONLY and (not folders or file.split("/")[1] in folders)]
 
 
-def read_command(top, parameters):
-    flags = "".join(f" -G {name}={value}" for name, value in parameters.items())
-    return f"read_slang -j 1 -DSYNTHESIS -Irtl/common {' '.join(sources())} --top {top}{flags}"
+def read_command(top, parameters, hierarchy=False, folders=()):
+    flags = " --keep-hierarchy" if hierarchy else ""
+    flags += "".join(f" -G {name}={value}" for name, value in parameters.items())
+    return f"read_slang -j 1 -DSYNTHESIS -Irtl/common {' '.join(sources(folders))} --top {top}{flags}"
 
 
 def complaint(command, log):
@@ -75,6 +81,15 @@ def by_kind(cells):
         kind = next((kind for kind, expression in KINDS if re.fullmatch(expression, cell)), cell)
         counts[kind] = counts.get(kind, 0) + number
     return {kind: number for kind, number in counts.items() if number}
+
+
+def by_instance(netlist, top):
+    """Counts by kind of each path of instances in a netlist written by `write_json`; a cell counts where its output is named."""
+    cells = {}
+    for name, cell in json.loads(pathlib.Path(netlist).read_text())["modules"][top]["cells"].items():
+        path = cells.setdefault(instance(name), {})
+        path[cell["type"]] = path.get(cell["type"], 0) + 1
+    return {path: by_kind(types) for path, types in cells.items()}
 
 
 def design_cells(stat):

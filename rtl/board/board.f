@@ -9,3 +9,4 @@ rtl/board/uart_tx.sv
 rtl/board/board.sv
 rtl/board/ulx3s.sv
 rtl/board/hx8k.sv
+rtl/board/kv260.sv

@@ -103,7 +103,6 @@ module hx8k #(
       .clear_i(clearing),
       .a_i(operand_a),
       .b_i(random_q[63:32]),
-      .read_i(reading),
       .read_row_i($clog2(Rows)'(cycle_q - FirstRead)),
       .acc_o(acc)
   );

@@ -1,7 +1,8 @@
 // Synthesizable twin of xbar_array: the same ports, timing and codes at every conversion, clipping included.
 //
 // A crossbar's cells lie in one RAM, a word per column group, so that a conversion reads Rows x Adcs cells at once; the
-// sums are counted behind the RAM and converted behind a register, in the cycle in which they are valid. Contract as in xbar_array. There is no noise here.
+// sums are counted behind the RAM, and converted behind a register in the cycle in which they are valid. Contract as in
+// xbar_array. There is no noise here.
 `include "assert.svh"
 
 module xbar_digital

@@ -3,7 +3,7 @@
 //
 // A step enters row 0 and moves down a row a cycle; a_i[r] is taken r cycles after the step_i or clear_i that it belongs
 // to, b_i with it. A row's sum is complete two cycles after its last step; the sums of row read_row_i are on acc_o two
-// cycles after read_i. Throughput one step a cycle.
+// cycles after it. Throughput one step a cycle.
 `include "assert.svh"
 
 module array_north #(
@@ -19,17 +19,16 @@ module array_north #(
     input  logic                             clear_i,
     input  logic [ArrayRows-1:0][AWidth-1:0] a_i,
     input  logic [ArrayCols-1:0][7:0]        b_i,
-    input  logic                             read_i,
     input  logic [RowWidth-1:0]              read_row_i,
     output logic [ArrayCols-1:0][31:0]       acc_o
 );
 
-  logic [ArrayRows-1:0] step, step_q, clear, clear_q, read_q;
+  logic [ArrayRows-1:0] step, step_q, clear, clear_q;
+  logic [RowWidth-1:0] read_row_q;
   logic signed [8:0] a_q[ArrayRows];
   logic [ArrayCols-1:0][7:0] b_q;
   logic [ArrayCols-1:0][7:0] below[ArrayRows];
   logic [ArrayCols-1:0][31:0] row_acc[ArrayRows];
-  logic [ArrayCols-1:0][31:0] acc;
 
   assign step = {step_q[ArrayRows-2:0], step_i};
   assign clear = {clear_q[ArrayRows-2:0], clear_i};
@@ -43,14 +42,14 @@ module array_north #(
       clear_q <= clear;
     end
     b_q <= b_i;
-    acc_o <= acc;
+    read_row_q <= read_row_i;
+    acc_o <= row_acc[read_row_q];
   end
 
   for (genvar r = 0; r < ArrayRows; r++) begin : gen_row
     always_ff @(posedge clk_i) begin
       if (!step[r]) a_q[r] <= '0;
       else a_q[r] <= 9'($signed(a_i[r]));
-      read_q[r] <= read_i && read_row_i == RowWidth'(r);
     end
 
     array_row #(
@@ -67,14 +66,9 @@ module array_north #(
         .bank_i(b_q),
         .above_i(below[r>0?r-1 : 0]),
         .below_o(below[r]),
-        .read_i(read_q[r]),
+        .read_i(1'b1),
         .acc_o(row_acc[r])
     );
-  end
-
-  always_comb begin
-    acc = '0;
-    for (int unsigned r = 0; r < ArrayRows; r++) acc = acc | row_acc[r];
   end
 
   `ASSERT_INIT(AWidthIsByte, AWidth == 8 || AWidth == 9)

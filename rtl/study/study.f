@@ -2,3 +2,4 @@
 // Checked by rtl/check_lists.py.
 rtl/study/array_north.sv
 rtl/study/consmax_lane.sv
+rtl/study/ternary_adder.sv

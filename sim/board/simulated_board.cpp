@@ -14,8 +14,6 @@ namespace pimllm::sim {
 namespace {
 
 constexpr int kResetCycles = 4;
-constexpr int kDataBits = 8;
-constexpr int kLineBits = 10;  // of a byte: start, data, stop
 
 }  // namespace
 
@@ -43,8 +41,7 @@ void SimulatedBoard::press_reset() {
   dut_->rst_ni = 0;
   for (int i = 0; i < kResetCycles; ++i) step();
   dut_->rst_ni = 1;
-  in_bits_ = 0;  // a byte that the reset cut off
-  in_idle_ = true;
+  pins_.cut_off();
 }
 
 bool SimulatedBoard::busy() const {
@@ -54,71 +51,12 @@ bool SimulatedBoard::busy() const {
 unsigned SimulatedBoard::leds() const { return dut_->led_o; }
 
 void SimulatedBoard::step() {
-  drive();
+  dut_->rx_i = pins_.next_to_board();
   dut_->clk_i = 1;
   dut_->eval();
   dut_->clk_i = 0;
   dut_->eval();
-  ++cycles_;
-  sample();
-}
-
-void SimulatedBoard::send(uint8_t byte, bool stop_bit) {
-  // A byte without stop bit is followed by an idle line, so that the next one begins.
-  const unsigned bits = static_cast<unsigned>(byte) << 1 | (stop_bit ? 1U << 9 : 0U) | 1U << 10;
-  out_.push_back(static_cast<uint16_t>(bits));
-}
-
-void SimulatedBoard::drive() {
-  if (out_tick_ > 0) {
-    --out_tick_;
-    return;
-  }
-  if (out_bits_ == 0) {
-    if (out_.empty()) return;
-    out_shift_ = out_.front();
-    out_.pop_front();
-    out_bits_ = (out_shift_ >> (kLineBits - 1) & 1) != 0 ? kLineBits : kLineBits + 1;
-  }
-  const auto bit = static_cast<uint8_t>(out_shift_ & 1);
-  if (bit != dut_->rx_i) last_change_ = cycles_;
-  dut_->rx_i = bit;
-  out_shift_ = static_cast<uint16_t>(out_shift_ >> 1);
-  --out_bits_;
-  out_tick_ = kClkPerBit - 1;
-}
-
-void SimulatedBoard::sample() {
-  const bool line = dut_->tx_o != 0;
-  if (in_bits_ == 0 && in_idle_ && !line) {
-    in_bits_ = kDataBits + 1;
-    in_tick_ = kClkPerBit + kClkPerBit / 2;
-    in_shift_ = 0;
-    in_idle_ = false;
-    last_change_ = cycles_;
-  }
-  if (in_bits_ == 0) {
-    in_idle_ = line;
-    return;
-  }
-  if (--in_tick_ > 0) return;
-  in_tick_ = kClkPerBit;
-  last_change_ = cycles_;
-  if (--in_bits_ > 0) {
-    in_shift_ |= static_cast<unsigned>(line) << (kDataBits - in_bits_);
-    return;
-  }
-  broken_ = broken_ || !line;
-  in_.push_back(static_cast<uint8_t>(in_shift_));
-  in_idle_ = line;
-}
-
-std::optional<uint8_t> SimulatedBoard::receive() {
-  if (broken_) fail("board: expected a stop bit, found none");
-  if (in_.empty()) return std::nullopt;
-  const uint8_t byte = in_.front();
-  in_.pop_front();
-  return byte;
+  pins_.cycle_done(dut_->tx_o != 0);
 }
 
 }  // namespace pimllm::sim

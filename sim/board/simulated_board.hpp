@@ -1,20 +1,19 @@
 // The Verilated board (rtl/board/board.sv with the parameters of the ULX3S): clock, reset button and the
-// serial line, bit by bit.
+// serial line.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <memory>
 #include <optional>
+
+#include "sim/board/serial_pins.hpp"
 
 class Vboard;
 class VerilatedContext;
 
 namespace pimllm::sim {
 
-// Cycles of the board's clock a bit of the line.
-inline constexpr int kClkPerBit = 25;
 // Longest silence within a frame, in cycles (rtl/board/ulx3s.sv).
 inline constexpr uint64_t kGapCycles = 250'000;
 
@@ -29,32 +28,19 @@ class SimulatedBoard {
 
   void press_reset();  // block RAMs keep what is in them
   void step();         // one cycle
-  uint64_t cycles() const { return cycles_; }
-  bool busy() const;  // a program runs
+  bool busy() const;   // a program runs
   unsigned leds() const;
 
-  // To the board, behind what waits already. Without a stop bit the line is low in its place.
-  void send(uint8_t byte, bool stop_bit = true);
-  bool sending() const { return !out_.empty() || out_bits_ > 0; }
-  // The next byte from the board; throws Error if its stop bit was missing.
-  std::optional<uint8_t> receive();
-  // Cycles since the last change of either line.
-  uint64_t quiet_cycles() const { return cycles_ - last_change_; }
+  void send(uint8_t byte, bool stop_bit = true) { pins_.send(byte, stop_bit); }
+  bool sending() const { return pins_.sending(); }
+  std::optional<uint8_t> receive() { return pins_.receive(); }
+  uint64_t cycles() const { return pins_.cycles(); }
+  uint64_t quiet_cycles() const { return pins_.quiet_cycles(); }
 
  private:
-  void drive();
-  void sample();
-
   std::unique_ptr<VerilatedContext> context_;
   std::unique_ptr<Vboard> dut_;
-  uint64_t cycles_ = 0, last_change_ = 0;
-  std::deque<uint16_t> out_;  // start bit, data, stop bit and a bit of pause
-  uint16_t out_shift_ = 0;
-  int out_bits_ = 0, out_tick_ = 0;
-  std::deque<uint8_t> in_;
-  int in_bits_ = 0, in_tick_ = 0;
-  unsigned in_shift_ = 0;
-  bool in_idle_ = true, broken_ = false;
+  SerialPins pins_;
 };
 
 }  // namespace pimllm::sim

@@ -1,18 +1,18 @@
-// The simulated board as a serial line in the same thread: time passes only while the host reads or writes,
-// and a millisecond is as many cycles as the board's clock has in it.
+// A simulated board (SimulatedBoard, or the netlist of one) as a serial line in the same thread: time passes
+// only while the host reads or writes, and a millisecond is as many cycles as the board's clock has in it.
 #pragma once
 
 #include <functional>
 #include <string>
 
 #include "sim/board/byte_line.hpp"
-#include "sim/board/simulated_board.hpp"
 
 namespace pimllm::sim {
 
+template <class SomeBoard>
 class SimulatedLine : public ByteLine {
  public:
-  SimulatedLine(SimulatedBoard& board, int clock_hz) : board_(board), clock_hz_(clock_hz) {}
+  SimulatedLine(SomeBoard& board, int clock_hz) : board_(board), clock_hz_(clock_hz) {}
 
   const std::string& name() const override { return name_; }
   void write(std::span<const uint8_t> bytes) override {
@@ -32,7 +32,7 @@ class SimulatedLine : public ByteLine {
   std::function<void()> on_cycle;  // for tests: the reset button, noise
 
  private:
-  SimulatedBoard& board_;
+  SomeBoard& board_;
   int clock_hz_;
   std::string name_ = "simulated board";
 };

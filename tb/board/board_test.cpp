@@ -52,7 +52,7 @@ class BoardTest : public testing::Test {
       : folder_(std::filesystem::temp_directory_path() / ("pimllm_board_" + std::to_string(::getpid()))) {
     write_board_images(model().compiled, model().board, folder_);
     simulated = std::make_unique<SimulatedBoard>(folder_);
-    line = std::make_unique<SimulatedLine>(*simulated, model().board.clock_hz);
+    line = std::make_unique<SimulatedLine<SimulatedBoard>>(*simulated, model().board.clock_hz);
     link = std::make_unique<BoardLink>(*line, kPatience);
   }
   ~BoardTest() override { std::filesystem::remove_all(folder_); }
@@ -105,7 +105,7 @@ class BoardTest : public testing::Test {
 
   std::filesystem::path folder_;
   std::unique_ptr<SimulatedBoard> simulated;
-  std::unique_ptr<SimulatedLine> line;
+  std::unique_ptr<SimulatedLine<SimulatedBoard>> line;
   std::unique_ptr<BoardLink> link;
 };
 

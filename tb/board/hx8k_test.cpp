@@ -1,5 +1,6 @@
-// The self-test of the HX8K board: what it sends over the serial line is the signature of sums and numerators
-// worked out here in plain arithmetic, and the lane is the golden model's ConSMax.
+// Modules of rtl/study, and the self-test of the HX8K board with them: what it sends over the serial line is
+// the signature of sums and numerators worked out here in plain arithmetic, and the lane is the golden
+// model's ConSMax.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +13,7 @@
 
 #include "Vhx8k.h"
 #include "Vhx8k_lane.h"
+#include "Vternary_adder.h"
 #include "golden/attention.hpp"
 #include "tb/common/coverage.hpp"
 
@@ -133,6 +135,34 @@ TEST(ConsmaxLane, IsTheGoldenModelsForAllScores) {
   EXPECT_LE(worst, 1.0);
   RecordProperty("worst", std::to_string(worst));
   fmt::print("worst distance to C e^(s/16): {:.3f} of the last place\n", worst);
+}
+
+TEST(TernaryAdder, AddsSubtractsOrLeavesEveryOperand) {
+  constexpr int kLanes = 8, kCycles = 2000;
+  VerilatedContext context;
+  Vternary_adder dut(&context);
+  std::array<uint32_t, kLanes> sums{};
+  uint64_t random = 1;
+  dut.eval();
+  for (int i = 0; i < kCycles; ++i, random = xorshift(random)) {
+    const bool clear = i % 512 == 0;
+    dut.clear_i = clear ? 1 : 0;
+    dut.operand_i = static_cast<uint8_t>(random);
+    unsigned weights = 0;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const auto code = static_cast<unsigned>((random >> 8 >> 5 * lane) % 3);
+      weights |= code << 2 * lane;
+      const auto weight = static_cast<uint32_t>(code) - 1;
+      sums[lane] = clear ? 0 : sums[lane] + weight * static_cast<uint32_t>(byte_of(random, 0));
+    }
+    dut.weight_i = static_cast<uint16_t>(weights);
+    dut.clk_i = 1;
+    dut.eval();
+    dut.clk_i = 0;
+    dut.eval();
+    for (int lane = 0; lane < kLanes; ++lane)
+      ASSERT_EQ(dut.sum_o[lane], sums[lane]) << "cycle " << i << ", lane " << lane;
+  }
 }
 
 }  // namespace

@@ -120,3 +120,13 @@ module MULT18X18D (
     $error("MULT18X18D: expected no registers");
 
 endmodule
+
+// This one Yosys has too, with a wire for each level of the multiplexer; with fifty thousand of them that is what Verilator
+// would work on.
+module LUT4 (
+    input A, B, C, D,
+    output Z
+);
+  parameter [15:0] INIT = 16'h0000;
+  assign Z = INIT[{D, C, B, A}];
+endmodule
