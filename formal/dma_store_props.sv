@@ -1,11 +1,14 @@
 // AXI writes of one channel: one burst at a time, as many beats as its length says, WLAST on the last of them alone, no
-// response missed; and a descriptor writes each of its beats once, from its address upwards.
+// response missed; and a descriptor writes each of its beats once, from its address upwards. What it writes is read in
+// order, from the first to the last word or row of the descriptor and nowhere else.
 `include "assert.svh"
 
 module dma_store_props
   import dma_pkg::*;
 #(
-    parameter int unsigned ChannelBytes = 16
+    parameter int unsigned ChannelBytes = 16,
+    parameter int unsigned ActBytes = 16,
+    parameter int unsigned ScrBytes = 16
 ) (
     input logic                  clk_i,
     input logic                  rst_ni,
@@ -29,7 +32,14 @@ module dma_store_props
     input logic                  idles,
     input logic [BeatsWidth-1:0] beats_q,
     input logic [          47:0] addr_q,
-    input logic [           7:0] burst_left_q
+    input logic [           7:0] burst_left_q,
+    input logic                  captures,
+    input logic                  killed_q,
+    input store_held_t           desc_q,
+    input logic [          15:0] word_q,
+    input logic [           7:0] slice_q,
+    input logic                  rd_req_o,
+    input logic [          15:0] rd_addr_o
 );
 
   localparam int unsigned BeatShift = $clog2(ChannelBytes);
@@ -68,6 +78,86 @@ module dma_store_props
     end
   end
 
+  // --- reads ---------------------------------------------------------------------------------------------------------------
+  typedef logic [BeatsWidth-1:0] beats_t;
+
+  logic [15:0] first_q;
+  logic [2:0]
+      word_shift,
+      part_shift,
+      beat_shift;  // reads of a word, of what slice_q counts, and of a beat, as shifts
+  logic is_scl;
+  beats_t reads_q, words, now, next;
+
+  // Reads that n beats take.
+  function automatic beats_t reads_of(input beats_t n);
+    reads_of = n << beat_shift;
+    if (is_scl && reads_of > words) reads_of = words;
+  endfunction
+
+  always_comb begin
+    is_scl = !desc_q.tiled && desc_q.space == SpaceScl;
+    beat_shift = is_scl ? 3'($clog2(ChannelBytes / 4)) : 3'd0;
+    unique case (desc_q.space)
+      SpaceAct: word_shift = 3'($clog2(ActBytes / ChannelBytes));
+      SpaceScl: word_shift = '0;
+      default:  word_shift = 3'($clog2(ScrBytes / ChannelBytes));
+    endcase
+    if (desc_q.tiled) word_shift = '0;
+    part_shift = is_scl ? beat_shift : word_shift;
+    now = reads_of(written_q);
+    next = reads_of(written_q + beats_t'(1));
+  end
+  assign words = beats_t'(desc_q.last_word) - beats_t'(first_q) + beats_t'(1);
+
+  always_ff @(posedge clk_i) begin
+    if (begins) begin
+      first_q <= desc_i.local_addr;
+      reads_q <= '0;
+    end else if (captures) begin
+      reads_q <= reads_q + beats_t'(1);
+    end
+  end
+
+  logic [2:0] desc_shift;
+  beats_t desc_words, desc_rest;
+  always_comb begin
+    unique case (desc_i.space)
+      SpaceAct: desc_shift = 3'($clog2(ActBytes / ChannelBytes));
+      SpaceScl: desc_shift = '0;
+      default:  desc_shift = 3'($clog2(ScrBytes / ChannelBytes));
+    endcase
+    desc_rest = desc_i.space == SpaceScl ? beats_t'(ChannelBytes / 4 - 1) : '0;
+  end
+  assign desc_words = beats_t'(desc_i.last_word) - beats_t'(desc_i.local_addr) + beats_t'(1);
+
+  `ASSUME(DescTile, !desc_valid_i || !desc_i.tiled || 32'(desc_i.local_addr) + 32'(desc_i.beats) <= 65536)
+  `ASSUME(DescWords, !desc_valid_i || desc_i.tiled || desc_i.last_word >= desc_i.local_addr)
+  `ASSUME(
+      DescBeats,
+      !desc_valid_i || desc_i.tiled || desc_i.beats == ((desc_words << desc_shift) + desc_rest) >> (desc_i.space == SpaceScl ? $clog2
+      (ChannelBytes / 4) : 0))
+
+  `ASSERT(
+      ReadInBounds,
+      !rd_req_o || (rd_addr_o >= first_q && (desc_q.tiled ? beats_t'(rd_addr_o) < beats_t'(first_q) + total_q : rd_addr_o <= desc_q.last_word)))
+  `ASSERT(ReadInOrder, !rd_req_o || beats_t'(rd_addr_o) == beats_t'(first_q) + (reads_q >> word_shift))
+  `ASSERT(
+      ReadsWithBeats,
+      idles || killed_q || (reads || captures ? reads_q >= now && reads_q < next : sends ? reads_q == next : reads_q == now))
+  `ASSERT(
+      WordFollows,
+      idles || killed_q || (beats_t'(word_q) & 20'hffff) == ((beats_t'(first_q) + (reads_q >> word_shift)) & 20'hffff))
+  `ASSERT(
+      SliceFollows,
+      idles || killed_q || (is_scl && reads_q == words) || beats_t'(slice_q) == (reads_q & ((beats_t'(1) << part_shift) - beats_t'(1))))
+  `ASSERT(TotalOfWords,
+          idles || killed_q || desc_q.tiled || (desc_q.last_word >= first_q && (is_scl ? reads_of(total_q
+          ) == words && reads_of(total_q - beats_t'(1)
+          ) < words && total_q <= words : total_q == words << word_shift)))
+  `ASSERT(TileInBank, idles || killed_q || !desc_q.tiled || 32'(first_q) + 32'(total_q) <= 65536)
+
+  // --- writes --------------------------------------------------------------------------------------------------------------
   `ASSUME(DescAligned, !desc_valid_i || desc_i.addr[BeatShift-1:0] == '0)
   `ASSUME(DescNotEmpty, !desc_valid_i || desc_i.beats != '0)
   `ASSUME(ResponseWhenDue, !b_valid_i || (aw_done_q && w_done_q))
@@ -100,9 +190,12 @@ module dma_store_props
 endmodule
 
 bind dma_store dma_store_props #(
-    .ChannelBytes(ChannelBytes)
+    .ChannelBytes(ChannelBytes),
+    .ActBytes(ActBytes),
+    .ScrBytes(ScrBytes)
 ) u_props (
     .reads(state_q == StRead || state_q == StCapture),
+    .captures(state_q == StCapture),
     .sends(state_q == StSend),
     .waits(state_q == StResponse),
     .addresses(state_q == StAddress),

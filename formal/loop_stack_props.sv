@@ -18,7 +18,9 @@ module loop_stack_props
     input logic [  RegWidth-1:0] count_i,
     input logic                  full_o,
     input logic                  step_i,
+    input logic                  skip_i,
     input logic [   PcWidth-1:0] pc_i,
+    input logic [   PcWidth-1:0] skip_pc_i,
     input logic                  jump_o,
     input logic [   PcWidth-1:0] target_o,
     input logic [DepthWidth-1:0] depth_q,
@@ -30,11 +32,13 @@ module loop_stack_props
 );
 
   logic pick;
+  logic [PcWidth-1:0] pc;
   logic follow_q, starts, steps, goes_back, leaves;
   logic [LevelWidth-1:0] level_q;
   logic [PcWidth-1:0] loop_first_q, loop_last_q;
   logic [RegWidth-1:0] runs_q;  // the one that is under way included
 
+  assign pc = skip_i ? skip_pc_i : pc_i;
   formal_any u_pick (.Y(pick));
 
   assign starts = push_i && pick && !follow_q;
@@ -59,8 +63,8 @@ module loop_stack_props
   end
 
   `ASSERT(RunsCounted, !leaves || runs_q == RegWidth'(1))
-  `ASSERT(LeftAtItsEnd, !leaves || pc_i == loop_last_q)
-  `ASSERT(BackToItsStart, !goes_back || (pc_i == loop_last_q && target_o == loop_first_q))
+  `ASSERT(LeftAtItsEnd, !leaves || pc == loop_last_q)
+  `ASSERT(BackToItsStart, !goes_back || (pc == loop_last_q && target_o == loop_first_q))
   `ASSERT(FullExactly, full_o == (depth_q == DepthWidth'(LoopDepth)))
 
   // Inductive: what the stack holds of the followed loop.

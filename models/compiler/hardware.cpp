@@ -99,7 +99,7 @@ HardwareParameters hardware_preset(std::string_view name) {
             .queue_depth = 4};
   }
   if (name == "fpga") {
-    return {.array_rows = 8,
+    return {.array_rows = 4,
             .array_cols = 4,
             .mem_channels = 1,
             .channel_bytes = 8,
@@ -107,10 +107,10 @@ HardwareParameters hardware_preset(std::string_view name) {
             .xbar_cols = 32,
             .xbar_sets = 2,
             .xbar_slots = 256,
-            .xbar_adcs = 8,
+            .xbar_adcs = 4,
             .adc_bits = 7,
             .vec_lanes = 2,
-            .kv_rows = 512,
+            .kv_rows = 1024,
             .act_words = 2048,
             .scr_words = 512,
             .kvs_words = 256,

@@ -13,6 +13,8 @@ constexpr uint64_t kMaxBurst = 16;     // dma_pkg::MaxBurst
 constexpr uint64_t kPageBytes = 4096;  // dma_pkg::PageBytes
 constexpr size_t kRequestDepth = 2;    // u_request_fifo of dma_load
 constexpr size_t kSinkDepth = 8;       // u_sink_fifo
+constexpr size_t kInFlight = 8;        // dma_pkg::NumTags
+constexpr size_t kKept = 32;           // of a channel's transfers and appends that may still meet
 constexpr uint64_t kToRequest = 1;     // descriptor in the request buffer
 constexpr uint64_t kToAddress = 2;     // request registers, AR register
 constexpr uint64_t kRetire = 1;        // pending flag, done
@@ -22,9 +24,12 @@ constexpr uint64_t kStoreSend = 1;     // StSend, in which the next word is read
 
 }  // namespace
 
-DmaUnit::DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn)
+DmaUnit::DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn, Lost& overtaken,
+                 Lost& appended)
     : h_(hardware),
       timing_(timing),
+      overtaken_(overtaken),
+      appended_(appended),
       channels_(static_cast<size_t>(hardware.mem_channels)),
       turn_(static_cast<size_t>(turn) % channels_.size()) {}
 
@@ -41,20 +46,93 @@ uint64_t DmaUnit::bursts_of(uint64_t address, uint64_t beats) const {
   return bursts;
 }
 
-// Cycle in which the last beat of a burst of the channel moves.
+// Cycle in which the last beat of a burst of the channel moves. What the transfer loses counts at its end: a
+// burst must not wait for what comes later.
 uint64_t DmaUnit::burst_done(const Channel& channel, uint64_t index) const {
   for (auto it = channel.history.rbegin(); it != channel.history.rend(); ++it) {
     const uint64_t begin = it->bursts - it->count;
     if (index < begin) continue;
-    const uint64_t beats = it->last_beat - it->first_beat + 1;
-    return it->first_beat + (index - begin + 1) * beats / it->count - 1;
+    if (index + 1 == it->bursts) return it->last_beat;
+    return it->first_beat + (index - begin + 1) * it->cycles / it->count - 1;
   }
   return 0;
 }
 
+// The last of `cycles` writes from `first` on, those of lower channels in between.
+uint64_t DmaUnit::last_write(const Port& port, const Transfer& t) {
+  std::array<const Transfer*, 2 * kInFlight> lower{};
+  size_t count = 0;
+  for (const Transfer& other : port) {
+    if (other.channel < t.channel && other.last >= t.first) lower[count++] = &other;
+  }
+  std::sort(lower.begin(), lower.begin() + count,
+            [](const Transfer* a, const Transfer* b) { return a->first < b->first; });
+  uint64_t at = t.first;
+  uint64_t left = t.cycles;
+  for (size_t i = 0; i < count && at + left > lower[i]->first; ++i) {
+    if (lower[i]->first > at) left -= lower[i]->first - at;
+    at = std::max(at, lower[i]->last + 1);
+  }
+  return at + left - 1;
+}
+
+// Returns the cycle of the last write.
+uint64_t DmaUnit::transfer(Port& port, size_t channel, uint64_t first, uint64_t cycles) {
+  if (port.size() == 2 * kInFlight) port.pop_front();
+  Transfer t{channel, overtaken_.count(), first, cycles, 0, 0, 0};
+  t.now = t.expected = last_write(port, t);
+  t.last = t.expected + overtaken_.next();
+  port.push_back(t);
+  for (Transfer& other : port) {
+    if (other.channel <= channel || other.first > t.last || other.now < first) continue;
+    other.now = last_write(port, other);
+    overtaken_.found(other.number, other.now - other.expected);
+  }
+  return t.last;
+}
+
+// An append has precedence over a beat into the same group.
+void DmaUnit::meet(Tiles& t, const Append& a) const {
+  const uint64_t from = t.first + t.late;
+  const uint64_t beats = t.count * t.beats;
+  if (a.from + (a.count - 1) * a.period < from || a.from >= from + beats) return;
+  const auto groups = static_cast<uint64_t>(h_.groups());
+  const auto channels = static_cast<uint64_t>(channels_.size());
+  for (uint64_t i = 0, at = a.from; i < a.count; ++i, at += a.period) {
+    if (at < t.first + t.late) continue;
+    const uint64_t beat = at - t.first - t.late;
+    if (beat >= beats) return;
+    if ((t.group + beat / t.beats * channels) % groups == a.group) ++t.late;
+  }
+}
+
+// Returns the cycle of the last beat.
+uint64_t DmaUnit::tile_transfer(Channel& ch, uint64_t first, uint64_t tiles, uint64_t beats, uint64_t group) {
+  if (ch.tiles.size() == kKept) ch.tiles.pop_front();
+  Tiles t{appended_.count(), first, tiles, beats, group, 0, 0};
+  for (const Append& a : ch.appends) meet(t, a);
+  t.expected = t.late;
+  ch.tiles.push_back(t);
+  return first + tiles * beats - 1 + t.late + appended_.next();
+}
+
+void DmaUnit::append(const std::vector<Append>& appends) {
+  for (const Append& a : appends) {
+    Channel& ch = channels_[a.group % channels_.size()];
+    if (ch.appends.size() == kKept) ch.appends.pop_front();
+    ch.appends.push_back(a);
+    for (Tiles& t : ch.tiles) {
+      const uint64_t late = t.late;
+      meet(t, a);
+      if (t.late != late) appended_.found(t.number, t.late - t.expected);
+    }
+  }
+}
+
 // `cycles`: of the data, one a beat, or one a word of SCL. Returns the cycle of the last.
-uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
-                       uint64_t cycles, Port* port) {
+uint64_t DmaUnit::load(size_t channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
+                       uint64_t cycles, uint64_t group, Port* port) {
+  Channel& ch = channels_[channel];
   const auto outstanding = static_cast<uint64_t>(timing_.outstanding);
   const uint64_t bursts = tiles * bursts_of(address, beats);
   const uint64_t popped = std::max(accepted + kToRequest, ch.request_free);
@@ -64,26 +142,10 @@ uint64_t DmaUnit::load(Channel& ch, uint64_t accepted, uint64_t address, uint64_
   const uint64_t address_first = std::max(popped + kToAddress, free_at(ch.bursts));
   const uint64_t first =
       std::max(address_first + static_cast<uint64_t>(timing_.memory_latency), ch.data_free);
-  // Channels share the write port of a linear space, the lowest first: a higher one that is overtaken ends
-  // later.
-  uint64_t last = first + cycles - 1;
-  if (port != nullptr) {
-    if (port->channel != nullptr && &ch < port->channel && port->free > first) {
-      port->channel->data_free += cycles;
-      port->free += cycles;
-      // The overtaken one is done first all the same, and those behind it a cycle each.
-      done_ = std::max(done_, port->free + (count_ - port->instruction - 1));
-      for (size_t i = port->instruction; i < count_; ++i) {
-        uint64_t& retired = retired_[i % retired_.size()];
-        retired = std::max(retired, port->free + (i - port->instruction));
-      }
-    } else {
-      last = std::max(first, port->free) + cycles - 1;
-      *port = {last + 1, &ch, count_};
-    }
-  }
+  const uint64_t last = port == nullptr ? tile_transfer(ch, first, tiles, beats, group)
+                                        : transfer(*port, channel, first, cycles);
   ch.bursts += bursts;
-  ch.history.push_back({ch.bursts, bursts, first, last});
+  ch.history.push_back({ch.bursts, bursts, first, cycles, last});
   if (ch.history.size() > 4 * kSinkDepth) ch.history.pop_front();
   ch.request_free = std::max(address_first + bursts - 1, free_at(ch.bursts - 1));
   ch.data_free = last + 1;
@@ -155,13 +217,14 @@ Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented, const StepHisto
     size_t channel = 0;
     uint64_t tiles = 1;
     uint64_t address = 0;
+    uint64_t group = 0;
   };
   std::array<Part, 16> parts;
   size_t count = 0;
   if (!nothing && c.opcode == Opcode::kLoadt) {
     for (uint64_t t = 0; t < std::min<uint64_t>(channels, c.count); ++t) {
       parts[count++] = {static_cast<size_t>((t + c.s1) % channels), (c.count - t + channels - 1) / channels,
-                        c.a1 + t * c.s0 * beat};
+                        c.a1 + t * c.s0 * beat, t + c.s1};
     }
   } else if (!nothing) {
     parts[count++] = {tiled ? static_cast<size_t>(c.s1 % channels) : turn_, 1, c.a1};
@@ -181,15 +244,15 @@ Span DmaUnit::run(const isa::UnitCommand& c, uint64_t presented, const StepHisto
   }
   uint64_t end = taken;
   for (size_t i = 0; i < count; ++i) {
-    Channel& ch = channels_[parts[i].channel];
     if (is_load) {
       const uint64_t all = parts[i].tiles * beats;
-      end = std::max(end, load(ch, taken, parts[i].address, parts[i].tiles, beats, scl ? c.count : all,
-                               tiled ? nullptr : &ports_[c.mode & 3]));
+      end = std::max(end, load(parts[i].channel, taken, parts[i].address, parts[i].tiles, beats,
+                               scl ? c.count : all, parts[i].group, tiled ? nullptr : &ports_[c.mode & 3]));
     } else {
-      end = std::max(end, store(ch, taken, parts[i].address, beats, scl ? c.count : 0,
-                                static_cast<uint64_t>(c.s1) % static_cast<uint64_t>(h_.groups()),
-                                tiled ? &array : nullptr));
+      end =
+          std::max(end, store(channels_[parts[i].channel], taken, parts[i].address, beats, scl ? c.count : 0,
+                              static_cast<uint64_t>(c.s1) % static_cast<uint64_t>(h_.groups()),
+                              tiled ? &array : nullptr));
     }
   }
   accept_ = taken + 1;

@@ -38,10 +38,11 @@ HardwareParameters grown(HardwareParameters hardware, Growth growth, const Model
 }
 
 LayerModel::LayerModel(const ModelConfig& config, const HardwareParameters& hardware, Growth growth,
-                       int memory_latency)
+                       int memory_latency, int walks)
     : compiled_(compile_layers(config, hardware, growth)),
       code_(decode(compiled_.step)),
-      timing_(timing_of(compiled_, memory_latency)) {
+      timing_(timing_of(compiled_, memory_latency)),
+      walks_(walks) {
   for (size_t i = 0; i < code_.instructions.size(); ++i) {
     if (code_.instructions[i].opcode == isa::Opcode::kResadd) mark_ = i;
   }
@@ -53,6 +54,7 @@ LayerModel::LayerModel(const ModelConfig& config, const HardwareParameters& hard
 Result LayerModel::time(int position, bool head, bool marked) const {
   Options options;
   options.timing = timing_;
+  options.walks = walks_;
   options.host.position = static_cast<uint64_t>(position);
   options.host.arg0 = head ? 0 : kArgNoHead;
   if (marked) options.mark = mark_;

@@ -34,8 +34,9 @@ HardwareParameters grown(HardwareParameters hardware, Growth growth, const Model
 class LayerModel {
  public:
   // config.layers does not count; contexts up to config.context_length. Throws Error if a layer does not fit.
+  // Two walks: a third moves the first layer by some cycles at most, and the others with it (tested).
   LayerModel(const ModelConfig& config, const HardwareParameters& hardware, Growth growth,
-             int memory_latency = 40);
+             int memory_latency = 40, int walks = 2);
 
   // `context`: tokens, the new one included.
   LayerCycles at(int context) const;
@@ -47,6 +48,7 @@ class LayerModel {
   CompiledModel compiled_;
   Code code_;
   Timing timing_;
+  int walks_ = 0;
   double head_ = 0.0;
   size_t mark_ = 0;  // last instruction of a layer
 };

@@ -70,6 +70,23 @@ TEST(LayerCycles, PublishedShapes) {
   }
 }
 
+TEST(LayerCycles, TwoWalksAreEnough) {
+  const HardwareParameters paper = hardware_preset("paper");
+  for (const Growth growth : {Growth::kSlots, Growth::kSets}) {
+    for (const Shape& shape : kShapes) {
+      const LayerModel model(config_of(shape), paper, growth);
+      const LayerModel settled(config_of(shape), paper, growth, 40, 0);
+      for (const int context : kContexts) {
+        const LayerCycles c = model.at(context);
+        const LayerCycles s = settled.at(context);
+        EXPECT_EQ(c.plain, s.plain) << shape.name << " at " << context;
+        EXPECT_EQ(c.full, s.full) << shape.name << " at " << context;
+        EXPECT_NEAR(c.head, s.head, 2e-5 * s.head) << shape.name;
+      }
+    }
+  }
+}
+
 TEST(LayerCycles, ContextBeyondTheModelIsRefused) {
   const LayerModel model(config_of(kShapes[0]), hardware_preset("paper"), Growth::kSlots);
   EXPECT_ANY_THROW(model.at(0));

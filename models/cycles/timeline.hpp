@@ -1,9 +1,10 @@
 // Cycles of a compiled program on this project's machine: one walk through its instructions, no simulation.
 //
 // Program order is a legal order of execution (docs/compiler.md), so the times of an instruction follow from
-// those of earlier ones: decode (fetch, branches, full queues), queue, semaphores, the unit's own time.
+// those of earlier ones: decode (fetch, branches, full queues), queue, semaphores, the unit's own time. Where
+// one behind it in the program has precedence, a further walk knows from the one before what that costs.
 // docs/cycles.md names every constant with its register stage; cost is proportional to the number of
-// instructions executed.
+// instructions executed, and to the walks (two to fifteen, mostly three to five).
 #pragma once
 
 #include <array>
@@ -53,7 +54,8 @@ struct Options {
   Timing timing;
   Host host;
   uint64_t linear_turn =
-      0;  // DMA channel of the first linear transfer: they go to the channels in turn, over programs
+      0;          // DMA channel of the first linear transfer: they go to the channels in turn, over programs
+  int walks = 0;  // at most so many through the program; 0: until the times stand
   size_t mark = ~size_t{0};                      // index of a unit instruction whose times are wanted
   std::function<void(const Record&)> on_record;  // may be empty
 };
@@ -62,6 +64,7 @@ struct Options {
 struct Code {
   uint64_t base = 0;  // address in instructions
   std::vector<isa::Instruction> instructions;
+  std::vector<isa::Unit> units;  // of each
 };
 Code decode(const CompiledProgram& program);
 

@@ -233,7 +233,7 @@ Span ArrayUnit::run(const isa::UnitCommand& c, uint64_t presented) {
     pop = emit_free_ - 1;
     done_ = pop + kArrEmitted;
   }
-  chain_free_ = step_free_ + (north ? static_cast<uint64_t>(rows) : groups);
+  chain_free_ = step_free_ + (north ? rows : groups) - 1;
   popped_[count_ % popped_.size()] = pop;
   ++count_;
   return {taken, done_};

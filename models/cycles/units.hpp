@@ -44,6 +44,40 @@ struct Steps {
 };
 using StepHistory = std::deque<Steps>;
 
+// Cycles that things in a program lose to others behind them in it, which a walk has not met yet when it
+// comes to them: found in one walk, used by the next. They are counted in the order of the program.
+class Lost {
+ public:
+  uint64_t next() { return count_ < known_.size() ? known_[count_++] : (++count_, 0); }
+  size_t count() const { return count_; }  // of those that were asked for
+  void found(size_t i, uint64_t cycles) {
+    if (found_.size() <= i) found_.resize(i + 1);
+    found_[i] = cycles;
+  }
+  // Ends a walk. Are they what it used?
+  bool settled() {
+    while (!found_.empty() && found_.back() == 0) found_.pop_back();
+    const bool same = found_ == known_;
+    known_.swap(found_);
+    found_.clear();
+    count_ = 0;
+    return same;
+  }
+
+ private:
+  std::vector<uint64_t> known_, found_;
+  size_t count_ = 0;
+};
+
+// Writes of K and V into the open tile: one every `period` cycles.
+struct Append {
+  uint64_t from = 0;
+  uint64_t count = 1;
+  uint64_t period = 1;
+  uint64_t group = 0;  // of banks
+  uint64_t end() const { return from + (count - 1) * period + 1; }
+};
+
 // Every unit: `presented` is the first cycle in which the command is on its port. Calls come in the order of
 // commands.
 
@@ -51,16 +85,18 @@ class VectorUnit {
  public:
   explicit VectorUnit(const HardwareParameters& hardware) : h_(hardware) {}
   Span run(const isa::UnitCommand& command, uint64_t presented);
+  const std::vector<Append>& appends() const { return appends_; }  // of the command run last
 
  private:
   struct Times {
     uint64_t computed = 0;  // nothing is left but to write rows of K; else done
     uint64_t done = 0;
   };
-  // `hold`: cycles in which the instruction before is still written.
-  Times times(const isa::UnitCommand& command, uint64_t hold) const;
+  // `hold`: cycles in which the instruction before is still written. Leaves `appends_`, too.
+  Times times(const isa::UnitCommand& command, uint64_t hold);
 
   HardwareParameters h_;
+  std::vector<Append> appends_;
   uint64_t computed_ = 0, done_ = 0;
   bool used_ = false;
 };
@@ -115,17 +151,32 @@ class SoftmaxUnit {
 
 class DmaUnit {
  public:
-  DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn);
+  // What transfers lose: `overtaken` by those of lower channels, `appended` to appends of K and V.
+  DmaUnit(const HardwareParameters& hardware, const Timing& timing, uint64_t turn, Lost& overtaken,
+          Lost& appended);
   uint64_t turn() const { return turn_; }
   // `array`: the array's steps so far, for stores of KV tiles.
   Span run(const isa::UnitCommand& command, uint64_t presented, const StepHistory& array);
+  void append(const std::vector<Append>& appends);
 
  private:
+  // Tiles of a LOADT through a channel: `beats` a tile, bank groups from `group` on, a channel's next each.
+  struct Tiles {
+    size_t number = 0;
+    uint64_t first = 0;
+    uint64_t count = 0;
+    uint64_t beats = 0;
+    uint64_t group = 0;
+    uint64_t late = 0;      // cycles lost to appends so far
+    uint64_t expected = 0;  // of them to earlier ones
+  };
+
   // A descriptor of a load, as far as later ones depend on it.
   struct Burst {
     uint64_t bursts = 0;      // of the channel up to its end
     uint64_t count = 0;       // its own
     uint64_t first_beat = 0;  // cycle
+    uint64_t cycles = 0;      // of the data
     uint64_t last_beat = 0;
   };
   struct Channel {
@@ -135,24 +186,37 @@ class DmaUnit {
     std::deque<Burst> history;
     std::deque<uint64_t> popped;  // from the request buffer
     uint64_t store_free = 0;
+    std::deque<Tiles> tiles;     // the last ones
+    std::deque<Append> appends;  // likewise, into its bank groups
   };
 
-  // Write port of a linear space and who had it last.
-  struct Port {
-    uint64_t free = 0;
-    Channel* channel = nullptr;
-    size_t instruction = 0;
+  // Write port of a linear space: its last transfers. A lower channel has precedence, word by word.
+  struct Transfer {
+    size_t channel = 0;
+    size_t number = 0;
+    uint64_t first = 0;
+    uint64_t cycles = 0;
+    uint64_t last = 0;      // with what it lost to later ones in the walk before
+    uint64_t expected = 0;  // with what earlier ones take alone
+    uint64_t now = 0;       // with what later ones take in this walk
   };
+  using Port = std::deque<Transfer>;
 
   uint64_t burst_done(const Channel& channel, uint64_t index) const;
-  uint64_t load(Channel& channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
-                uint64_t cycles, Port* port);
+  uint64_t load(size_t channel, uint64_t accepted, uint64_t address, uint64_t tiles, uint64_t beats,
+                uint64_t cycles, uint64_t group, Port* port);
+  uint64_t transfer(Port& port, size_t channel, uint64_t first, uint64_t cycles);
+  static uint64_t last_write(const Port& port, const Transfer& transfer);
+  uint64_t tile_transfer(Channel& channel, uint64_t first, uint64_t tiles, uint64_t beats, uint64_t group);
+  void meet(Tiles& tiles, const Append& append) const;
   uint64_t store(Channel& channel, uint64_t accepted, uint64_t address, uint64_t beats, uint64_t words,
                  uint64_t group, const StepHistory* array);
   uint64_t bursts_of(uint64_t address, uint64_t beats) const;
 
   HardwareParameters h_;
   Timing timing_;
+  Lost& overtaken_;
+  Lost& appended_;
   std::vector<Channel> channels_;
   std::array<uint64_t, 8> retired_{};  // by tag
   size_t count_ = 0;

@@ -184,7 +184,7 @@ int planes(const isa::UnitCommand& command) {
 }
 
 // From the taking of a command, no request refused.
-VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) const {
+VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) {
   const auto scr_words = static_cast<uint64_t>(std::max(1, h_.vec_lanes / h_.array_cols));
   const bool join = c.opcode == Opcode::kJoin;
   const bool quant = c.opcode == Opcode::kQuant;
@@ -246,12 +246,30 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) co
   };
   passes.read(!join && c.opcode != Opcode::kLogit && bank(c.a0) == bank(c.a1));
 
+  // Of kv heads in pairs the odd one's tile lies half of the bank groups further.
+  const auto groups = static_cast<uint64_t>(h_.groups());
+  const bool pairs = (c.s2 >> 16 & 1) != 0;
+  const auto append = [&](uint64_t from, uint64_t count, uint64_t each, uint64_t head) {
+    const uint64_t further = pairs && head % 2 != 0 ? groups / 2 : 0;
+    const uint64_t group = (c.pos / static_cast<uint64_t>(h_.array_cols) + further) % groups;
+    Append* before = appends_.empty() ? nullptr : &appends_.back();
+    if (before != nullptr && before->group == group && before->end() == from && before->period == 1 &&
+        each == 1) {
+      before->count += count;
+    } else {
+      appends_.push_back({from, count, each, group});
+    }
+  };
+  appends_.clear();
+
   const uint64_t key_writes = static_cast<uint64_t>(h_.vec_lanes / h_.group_banks());
   uint64_t start = 0;
   bool first = true;
+  uint64_t first_head = 0;  // of the batch
   uint64_t init_done = 0;
   std::array<uint64_t, kBuffer> written{};  // last writes of the last chunks, the latest first
   Issue issue;
+  uint64_t stands_at = 0, stands = 0;  // the pipeline waits for the instruction before: when, how long
   for (;;) {
     const uint64_t heads = std::min(heads_left, kSlots);
     const bool last_batch = heads_left <= kSlots;
@@ -285,6 +303,8 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) co
         uint64_t can = 0;
         if (pass.need == Need::kInit) can = init_done;
         if (pass.need == Need::kPrevious || pass.need == Need::kSlot) can = ready[h];
+        // What was ready before the pipeline stood has fired, or does so as far behind the last chunk.
+        if (stands != 0) can = can < stands_at ? can + stands : std::max(can, stands_at + stands);
         if (batch_first && !first) {
           // A batch's first read comes the cycle after its start.
           Issue fresh;
@@ -299,9 +319,12 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) co
           // The pipeline stands while the buffer is full, or another instruction's.
           uint64_t pushed = issue.fired + pass.end;
           if (pushed <= hold) {
-            issue.fired += hold + 1 - pushed;
+            stands_at = pushed;
+            stands = hold + 1 - pushed;
+            issue.fired += stands;
             pushed = hold + 1;
           }
+          if (value) append(pushed + 1, 1, 1, first_head + h);
           if (!key) return;
           // Rows of the K tile, one a cycle.
           if (pushed <= written.back()) {
@@ -309,7 +332,9 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) co
             pushed = written.back() + 1;
           }
           std::rotate(written.begin(), written.end() - 1, written.end());
-          written[0] = std::max(written[1], pushed) + key_writes;
+          const uint64_t before = std::max(written[1], pushed);
+          written[0] = before + key_writes;
+          append(before + 1, key_writes, 1, first_head + h);
         };
         push();
         if (key && pass.out) {
@@ -324,6 +349,9 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) co
             issue.fire(pass, start, 0);
             push();
             const uint64_t rest = head_chunks - 3;
+            if (value && pass.out && rest != 0) {
+              append(issue.fired + pass.end + period + 1, rest, period, first_head + h);
+            }
             issue.fired += rest * period;
             issue.waited = false;
           }
@@ -367,6 +395,7 @@ VectorUnit::Times VectorUnit::times(const isa::UnitCommand& c, uint64_t hold) co
     }
     start = end;
     first = false;
+    first_head += heads;
   }
 }
 
@@ -376,6 +405,7 @@ Span VectorUnit::run(const isa::UnitCommand& command, uint64_t presented) {
   const uint64_t hold = used_ && done_ > taken ? done_ - taken : 0;
   used_ = true;
   const Times t = times(command, hold);
+  for (Append& a : appends_) a.from += taken;
   computed_ = taken + t.computed;
   done_ = taken + t.done;
   return {taken, done_};

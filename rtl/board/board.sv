@@ -8,7 +8,7 @@
 module board
   import pimllm_pkg::*;
 #(
-    parameter int unsigned ArrayRows = 8,
+    parameter int unsigned ArrayRows = 4,
     parameter int unsigned ArrayCols = 4,
     parameter int unsigned MemChannels = 1,
     parameter int unsigned ChannelBytes = 8,
@@ -16,11 +16,11 @@ module board
     parameter int unsigned XbarCols = 32,
     parameter int unsigned XbarSets = 2,
     parameter int unsigned XbarSlots = 256,
-    parameter int unsigned XbarAdcs = 8,
+    parameter int unsigned XbarAdcs = 4,
     parameter int unsigned AdcBits = 7,
     parameter int unsigned DigitalXbar = 1,
     parameter int unsigned VecLanes = 2,
-    parameter int unsigned KvRows = 512,
+    parameter int unsigned KvRows = 1024,
     parameter int unsigned ActWords = 2048,
     parameter int unsigned ScrWords = 512,
     parameter int unsigned KvsWords = 256,

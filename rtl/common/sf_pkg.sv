@@ -20,7 +20,7 @@ package sf_pkg;
 
   // The scale with its exponent raised by d; zero stays zero.
   function automatic sf_t sf_shift(input sf_t a, input logic signed [15:0] d);
-    return a.m == '0 ? SfZero : '{e: a.e + d, m: a.m};
+    return '{e: a.m == '0 ? 16'sd0 : a.e + d, m: a.m};
   endfunction
 
   // Rounds a mantissa of 17 bits, m[16] set, the lowest one behind the point; e counts for m[16:1].
@@ -152,23 +152,14 @@ package sf_pkg;
     return total[32] ? sf_round(17'(total >> 16), hi.e + 16'sd1) : sf_round(17'(total >> 15), hi.e);
   endfunction
 
-  // Falling table: base - round(delta * f / 2^bits), for fractions of 5, 7 and 8 bits.
-  function automatic logic [17:0] lut_down5(input lut_t entry, input logic [4:0] f);
-    logic [17:0] p;
-    p = 18'(entry.delta) * 18'(f) + 18'd16;
-    return entry.base - (p >> 5);
-  endfunction
-
+  // Falling table: base - round(delta * f / 2^bits), for fractions of 7 and 8 bits. One subtraction: with the half less
+  // one behind the base's point, what is cut off afterwards is what rounding the product would have cut off.
   function automatic logic [17:0] lut_down7(input lut_t entry, input logic [6:0] f);
-    logic [17:0] p;
-    p = 18'(entry.delta) * 18'(f) + 18'd64;
-    return entry.base - (p >> 7);
+    return 18'(({entry.base, 7'd63} - 25'(18'(entry.delta) * 18'(f))) >> 7);
   endfunction
 
   function automatic logic [17:0] lut_down8(input lut_t entry, input logic [7:0] f);
-    logic [17:0] p;
-    p = 18'(entry.delta) * 18'(f) + 18'd128;
-    return entry.base - (p >> 8);
+    return 18'(({entry.base, 8'd127} - 26'(18'(entry.delta) * 18'(f))) >> 8);
   endfunction
 
   // Rising table: base + round(delta * f / 2^7).
@@ -203,14 +194,15 @@ package sf_pkg;
   endfunction
 
   // rsh(p, s) of a product of up to 48 bits for any s, saturated to 34 bits: wide enough to add two int32 and still
-  // saturate as the exact sum does.
-  function automatic logic signed [33:0] rsh48(input logic signed [47:0] p, input logic signed [16:0] s);
+  // saturate as the exact sum does. zero: p is 0, which its factors tell sooner.
+  function automatic logic signed [33:0] rsh48(input logic signed [47:0] p, input logic zero,
+                                               input logic signed [16:0] s);
     localparam logic signed [16:0] AllGone = 17'sd48;
     localparam logic signed [16:0] AllOver = -17'sd33;
     logic signed [48:0] right;
     logic signed [47:0] over;
     logic [5:0] left;
-    if (s >= AllGone || p == '0) return '0;
+    if (s >= AllGone) return '0;
     if (!s[16]) begin
       right = $signed({p, 1'b0}) >>> s[5:0];
       right = (right + 49'sd1) >>> 1;
@@ -218,18 +210,8 @@ package sf_pkg;
     end
     left = 6'(-s);
     over = p >>> (6'd33 - left);  // bits that the shift would push into or beyond the sign
-    if (s < AllOver || (over != '0 && over != '1)) return {p[47], {33{~p[47]}}};
+    if ((s < AllOver && !zero) || (over != '0 && over != '1)) return {p[47], {33{~p[47]}}};
     return p[33:0] <<< left;
-  endfunction
-
-  // scale(y, s, frac) for int32 y, saturated to 34 bits.
-  function automatic logic signed [33:0] scale_fix(input logic signed [31:0] y, input sf_t s,
-                                                   input logic signed [15:0] frac);
-    return rsh48(48'(y) * 48'($signed({1'b0, s.m})), scale_shift(s.e, frac));
-  endfunction
-
-  function automatic logic signed [31:0] sat32(input logic signed [33:0] v);
-    return v[33:31] == '0 || v[33:31] == '1 ? v[31:0] : {v[33], {31{~v[33]}}};
   endfunction
 
   // sat16(rsh(y, d)) of block normalisation, d = max(0, bitlen(largest) - 15).

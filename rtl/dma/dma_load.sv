@@ -261,6 +261,11 @@ module dma_load
   `ASSERT_INIT(WordsHoldBeats, ActBytes % ChannelBytes == 0 && ScrBytes % ChannelBytes == 0)
   `ASSERT_INIT(GroupsSpread, Groups % MemChannels == 0)
   `ASSERT_STABLE(ArStable, ar_valid_o, ar_ready_i, {ar_addr_o, ar_len_o})
+  `ASSERT_STABLE(DataStable, r_valid_i, r_ready_o, {r_data_i, r_error_i, r_last_i})
+  // A flush ends a request.
+  `ASSERT_STABLE(KvStable, kv_req_o || flush_i, kv_gnt_i || flush_i, {kv_group_o, kv_addr_o})
+  `ASSERT_STABLE(LinStable, lin_req_o || flush_i, lin_gnt_i || flush_i, {lin_space_o, lin_addr_o, lin_slice_o
+                 })
   `ASSERT(DataExpected, !r_valid_i || outstanding_q != '0)
   `ASSERT(BurstNotEmpty, !req_busy_q || burst != '0)
   `ASSERT(BurstInPage,

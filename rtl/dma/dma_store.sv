@@ -224,6 +224,7 @@ module dma_store
 
   `ASSERT_STABLE(AwStable, aw_valid_o, aw_ready_i, {aw_addr_o, aw_len_o})
   `ASSERT_STABLE(WStable, w_valid_o, w_ready_i, {w_data_o, w_strb_o, w_last_o})
+  `ASSERT_STABLE(ResponseStable, b_valid_i, b_ready_o, b_error_i)
   `ASSERT(BurstInPage,
           !aw_valid_o || 32'(aw_addr_o[11:0]) + ((32'(aw_len_o) + 32'd1) << BeatShift) <= PageBytes)
   `ASSERT(BeatsLeft, state_q != StSend || beats_q != '0)

@@ -18,7 +18,9 @@ module loop_stack
     output logic                            full_o,
 
     input  logic               step_i,
+    input  logic               skip_i,     // late: skip_pc_i counts in place of pc_i
     input  logic [PcWidth-1:0] pc_i,
+    input  logic [PcWidth-1:0] skip_pc_i,
     output logic               jump_o,
     output logic [PcWidth-1:0] target_o
 );
@@ -32,6 +34,11 @@ module loop_stack
   logic [pimllm_pkg::RegWidth-1:0] left_q[LoopDepth];  // runs of the body not yet complete, this one included
   logic [LevelWidth-1:0] level;
   logic open;
+  logic [LoopDepth-1:0] ends;  // the loop of this level ends here
+
+  always_comb begin
+    for (int unsigned k = 0; k < LoopDepth; k++) ends[k] = skip_i ? last_q[k] == skip_pc_i : last_q[k] == pc_i;
+  end
 
   // From the innermost loop outwards: loops that end here for good are left, the first that goes on jumps.
   always_comb begin
@@ -42,7 +49,7 @@ module loop_stack
     if (depth_q != '0) begin
       for (int unsigned k = 0; k < LoopDepth; k++) begin
         if (open && DepthWidth'(LoopDepth - 1 - k) < depth_q) begin
-          if (last_q[LoopDepth-1-k] != pc_i) begin
+          if (!ends[LoopDepth-1-k]) begin
             open = 1'b0;
           end else if (left_q[LoopDepth-1-k] != pimllm_pkg::RegWidth'(1)) begin
             open = 1'b0;

@@ -222,6 +222,8 @@ module operand_stage
   `ASSERT_INIT(
       SpacesAddressable,
       ActWords <= 65536 && 2 * ScrWords <= 65536 && KvsWords <= 65536 && SclWords <= 65536 && KvRows <= 65536)
+  `ASSERT_STABLE(PushStable, push_valid_o != '0, (push_valid_o & push_ready_i) != '0 || clear_i, {
+                 push_valid_o, push_entry_o})
   `ASSERT(OneQueue, $onehot0(push_valid_o))
   `ASSERT(UnitExists, !valid_q || x_q.unit < UnitIdWidth'(NumUnits))
   `ASSERT(ErrorStays, !($past(rst_ni) && $past(error_o) && !$past(clear_i)) || error_o)

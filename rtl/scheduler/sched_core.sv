@@ -269,7 +269,9 @@ module sched_core
       .count_i(rs),
       .full_o(loop_full),
       .step_i(issue_o && !jump),
-      .pc_i(skips_loop ? target - 1'b1 : instr_pc_i),  // a skipped body may end an outer one
+      .skip_i(skips_loop),  // a skipped body may end an outer one
+      .pc_i(instr_pc_i),
+      .skip_pc_i(instr_pc_i + sch.imm[PcWidth-1:0]),
       .jump_o(loop_jump),
       .target_o(loop_target)
   );

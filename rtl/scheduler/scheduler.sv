@@ -17,6 +17,7 @@ module scheduler
     parameter int unsigned KvsWords = 128,
     parameter int unsigned SclWords = 256,
     parameter int unsigned QueueDepth = 4,
+    parameter int unsigned InFlight = InFlightDepth,  // of a unit
     parameter int unsigned IbufLines = 64
 ) (
     input  logic clk_i,
@@ -198,7 +199,8 @@ module scheduler
 
   for (genvar u = 0; u < NumUnits; u++) begin : gen_queues
     unit_queue #(
-        .Depth(QueueDepth)
+        .Depth(QueueDepth),
+        .InFlight(InFlight)
     ) u_queue (
         .clk_i,
         .rst_ni,

@@ -8,7 +8,8 @@
 module unit_queue
   import sched_pkg::*;
 #(
-    parameter int unsigned Depth = 8
+    parameter int unsigned Depth = 8,
+    parameter int unsigned InFlight = InFlightDepth
 ) (
     input  logic clk_i,
     input  logic rst_ni,
@@ -60,7 +61,7 @@ module unit_queue
 
   fifo #(
       .Width($bits(in_flight_t)),
-      .Depth(InFlightDepth)
+      .Depth(InFlight)
   ) u_in_flight (
       .clk_i,
       .rst_ni,

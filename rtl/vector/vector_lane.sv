@@ -52,6 +52,7 @@ module vector_lane
   logic signed [17:0] factor_q;
   logic signed [ShiftWidth-1:0] lane_shift_q;
   logic signed [47:0] m_q;
+  logic m_zero_q;
   tables_pkg::lut_t entry_q;
   logic [6:0] fraction_q;
   logic [16:0] gate_q;
@@ -190,6 +191,7 @@ module vector_lane
   always_ff @(posedge clk_i) begin
     if (ctl_i.ld_m) begin
       m_q <= 48'(a_q) * 48'(factor_q);
+      m_zero_q <= a_q == '0 || factor_q == '0;
       b2_q <= ba_q;
     end
   end
@@ -202,7 +204,7 @@ module vector_lane
 
   always_comb begin
     rounded = '0;
-    if (ctl_i.ld_w) rounded = sf_pkg::rsh48(m_q, 17'(shift));
+    if (ctl_i.ld_w) rounded = sf_pkg::rsh48(m_q, m_zero_q, 17'(shift));
     addend = ctl_i.add ? b2_q : 33'sd0;
   end
 

@@ -112,21 +112,31 @@ module vector_scalar
   } kind_e;
 
   state_e state_q, state_d;
-  logic is_norm, is_quant, is_act, is_join, layer, gated, act_block, act_gate;
+  logic is_join, layer, gated;
   aux_e aux;
   quant_dest_e dest;
-  assign is_norm = cmd_i.opcode == isa_pkg::OpNorm;
-  assign is_quant = cmd_i.opcode == isa_pkg::OpQuant;
-  assign is_act = cmd_i.opcode == isa_pkg::OpActfn;
   assign is_join = cmd_i.opcode == isa_pkg::OpJoin;
   assign layer = cmd_i.mode[0];
   assign gated = cmd_i.mode[2];
   assign aux = aux_e'(cmd_i.mode[1:0]);
   assign dest = quant_dest_e'(cmd_i.mode[3:2]);
-  // ReLU and ReLU^2 on block-normalised values; the others on fixed point.
-  assign act_block = is_act && (act_e'(cmd_i.mode[1:0]) == Relu2 ||
-                                (act_e'(cmd_i.mode[1:0]) == Relu && !cmd_i.mode[3]));
-  assign act_gate = is_act && !act_block;
+
+  function automatic logic is_block(input act_e act, input logic bias);
+    return act == Relu2 || (act == Relu && !bias);
+  endfunction
+
+  // Decoded ahead: there from the second cycle of a command on, and nothing asks before its scales are loaded.
+  // act_block_q: ReLU and ReLU^2 on block-normalised values; the others on fixed point. is_known_q: what was kept stands
+  // for the first pass.
+  logic is_norm_q, is_quant_q, is_act_q, act_block_q, act_gate_q, is_known_q;
+  always_ff @(posedge clk_i) begin
+    is_norm_q <= cmd_i.opcode == isa_pkg::OpNorm;
+    is_quant_q <= cmd_i.opcode == isa_pkg::OpQuant;
+    is_act_q <= cmd_i.opcode == isa_pkg::OpActfn;
+    act_block_q <= cmd_i.opcode == isa_pkg::OpActfn && is_block(act_e'(cmd_i.mode[1:0]), cmd_i.mode[3]);
+    act_gate_q <= cmd_i.opcode == isa_pkg::OpActfn && !is_block(act_e'(cmd_i.mode[1:0]), cmd_i.mode[3]);
+    is_known_q <= known(cmd_i.opcode, cmd_i.mode);
+  end
 
   // --- registers ---
   sf_t [3:0] ld_q;
@@ -167,7 +177,7 @@ module vector_scalar
   logic [15:0] head, eref_addr;
   assign head = base_head_i + 16'(slot_q);
   assign eref_addr = cmd_i.s1 + 16'd1 + head;
-  assign writes_eref = is_quant && dest == QuantValue;
+  assign writes_eref = is_quant_q && dest == QuantValue;
 
   assign scl_rd_req_o = load_req_q || eref_req_q;
   assign scl_rd_addr_o = $clog2(SclWords)'(load_req_q ? load_addr : eref_addr);
@@ -177,11 +187,11 @@ module vector_scalar
   logic last_pass, has_reductions, available;
   logic [SlotWidth-1:0] d_slot;
   logic known_now;
+  assign d_slot = !is_act_q ? slot_q : act_gate_q || pass_q != '0 ? 2'd1 : '0;
   always_comb begin
     kind = KindShift;
     last_pass = 1'b0;
     has_reductions = 1'b1;
-    d_slot = slot_q;
     unique case (cmd_i.opcode)
       isa_pkg::OpNorm: begin
         if (!layer) begin
@@ -202,21 +212,18 @@ module vector_scalar
         kind = last_pass ? KindQuant : KindShift;
       end
       isa_pkg::OpActfn: begin
-        has_reductions = act_block || gated;
-        last_pass = !(act_block && gated) || pass_q != '0;
-        d_slot = act_gate || pass_q != '0 ? 2'd1 : '0;
+        has_reductions = act_block_q || gated;
+        last_pass = !(act_block_q && gated) || pass_q != '0;
       end
       default: has_reductions = 1'b0;
     endcase
     available = known_now || (kind == KindMean || kind == KindVar ? sum_done_i : max_count_i != max_seen_q);
   end
 
-  logic is_known;
   logic [31:0] max;
   logic signed [47:0] sum;
-  assign is_known = known(cmd_i.opcode, cmd_i.mode);
-  assign known_now = is_known && pass_q == '0;
-  assign max = known_now || (is_known && is_quant) ? kept_max_i : max_i[d_slot];
+  assign known_now = is_known_q && pass_q == '0;
+  assign max = known_now || (is_known_q && is_quant_q) ? kept_max_i : max_i[d_slot];
   assign sum = known_now ? kept_sum_i : sum_i;
 
   logic head_end;
@@ -224,12 +231,12 @@ module vector_scalar
 
   // --- arithmetic ---
   alu_e alu;
-  sf_t alu_a, alu_b, alu_y, out_scale;
+  sf_t alu_a, alu_b, alu_y, alu_product, out_scale;
   always_comb begin
     unique case (1'b1)
-      is_quant && aux == AuxRope:
+      is_quant_q && aux == AuxRope:
         out_scale = sf_pkg::sf_shift(s_q, $signed({11'd0, first_d_o[slot_q]}) - RopeFraction);
-      (is_quant && aux == AuxBias) || (is_norm && layer): out_scale = sf_pkg::sf_pow2(-FractionOperand);
+      (is_quant_q && aux == AuxBias) || (is_norm_q && layer): out_scale = sf_pkg::sf_pow2(-FractionOperand);
       default: out_scale = s_q;
     endcase
   end
@@ -245,13 +252,13 @@ module vector_scalar
     unique case (state_q)
       Load: alu_a = ld_q[0];  // there before the last one; its reciprocal comes first
       InitA: begin
-        alu = is_norm ? AluRecip : load_last == '0 || cmd_i.opcode == isa_pkg::OpEmbed ? AluPass : AluMul;
+        alu = is_norm_q ? AluRecip : load_last == '0 || cmd_i.opcode == isa_pkg::OpEmbed ? AluPass : AluMul;
         alu_a = ld_q[0];
         alu_b = ld_q[1];
       end
       InitB: begin
         alu = AluMul;
-        if (is_act) begin
+        if (is_act_q) begin
           alu_a = ld_q[0];
           alu_b = ld_q[2];
         end
@@ -279,7 +286,7 @@ module vector_scalar
         alu_b = ld_q[1];
       end
       ActSquare: begin
-        if (act_block) begin
+        if (act_block_q) begin
           alu = act_e'(cmd_i.mode[1:0]) == Relu2 ? AluMul : AluPass;
           alu_a = s_q;
           alu_b = s_q;
@@ -288,7 +295,7 @@ module vector_scalar
         end
       end
       ActShift: begin
-        if (act_block) begin
+        if (act_block_q) begin
           alu_a = sf_pkg::sf_shift(t_q, act_e'(cmd_i.mode[1:0]) == Relu2 ? (d0 <<< 1) + SquareShift : d0);
         end
       end
@@ -307,10 +314,11 @@ module vector_scalar
       end
       default: ;
     endcase
+    alu_product = sf_pkg::sf_mul(alu_a, alu_b);
     unique case (alu)
       AluNorm32: alu_y = sf_pkg::sf_norm32(max, '0);
       AluNorm64: alu_y = sf_pkg::sf_norm64(64'(sum_i), d0 <<< 1);
-      AluMul: alu_y = sf_pkg::sf_mul(alu_a, alu_b);
+      AluMul: alu_y = alu_product;
       // The tables are slow, so their operand is always the last result.
       AluAdd: alu_y = sf_pkg::sf_add(t_q, u_q);
       AluRecip: alu_y = sf_pkg::sf_recip(t_q);
@@ -345,8 +353,8 @@ module vector_scalar
   state_e after_init, after_last;
   logic ready_up, last_arrives, write_scl_q, write_kvs_q;
   assign last_arrives = arrive_valid_q && arrive_q == load_last;
-  assign after_init = has_reductions ? Wait : is_act ? ActSquare : Idle;
-  assign after_last = is_act ? ActSquare : is_norm && !layer ? VarNorm : OutNorm;
+  assign after_init = has_reductions ? Wait : is_act_q ? ActSquare : Idle;
+  assign after_last = is_act_q ? ActSquare : is_norm_q && !layer ? VarNorm : OutNorm;
 
   always_comb begin
     state_d = state_q;
@@ -354,8 +362,8 @@ module vector_scalar
     sum_clear_o = 1'b0;
     unique case (state_q)
       Load: if (last_arrives) state_d = is_join ? InitSlot : InitA;
-      InitA: state_d = is_norm || (is_act && gated) ? InitB : after_init;
-      InitB: state_d = is_norm ? InitC : after_init;
+      InitA: state_d = is_norm_q || (is_act_q && gated) ? InitB : after_init;
+      InitB: state_d = is_norm_q ? InitC : after_init;
       InitC: state_d = after_init;
       InitSlot: begin
         ready_up = 1'b1;
@@ -438,11 +446,11 @@ module vector_scalar
       if (state_q == OutEref) begin
         write_scl_q <= eref_valid_q && t_q.m != '0 && t_q.e > eref_q;
       end else if (state_d == OutWrite && state_q != OutWrite) begin
-        write_scl_q <= !(is_quant && dest == QuantKey);
+        write_scl_q <= !(is_quant_q && dest == QuantKey);
       end else if (scl_wr_gnt_i) begin
         write_scl_q <= 1'b0;
       end
-      if (state_q == OutScale && is_quant && (dest == QuantKey || dest == QuantValue)) write_kvs_q <= 1'b1;
+      if (state_q == OutScale && is_quant_q && (dest == QuantKey || dest == QuantValue)) write_kvs_q <= 1'b1;
       else if (kvs_wr_gnt_i) write_kvs_q <= 1'b0;
       shift_pending_q <= state_q == QuantFactor;
     end
@@ -481,14 +489,14 @@ module vector_scalar
     if (arrive_valid_q) ld_q[arrive_q] <= sf_t'(scl_rd_data_i);
     if (eref_arrive_q) eref_q <= scl_rd_data_i[15:0];
     if (state_q != Idle && state_q != OutEref && state_q != OutWrite) t_q <= alu_y;
-    if ((state_q == InitA && !is_norm) || state_q == VarScale) s_q <= alu_y;
-    if (state_q == InitB || state_q == InitC) u_q <= alu_y;
+    if ((state_q == InitA && !is_norm_q) || state_q == VarScale) s_q <= alu_y;
+    if (state_q == InitB || state_q == InitC) u_q <= alu_product;
     if (state_q == Wait && kind == KindMean) product_q <= 64'(sum) * 64'($signed({1'b0, ld_q[3].m}));
     if (state_q == MeanShift) mean_o <= mean_of(product_q, ld_q[3].e);
     if (state_q == Wait && available && kind == KindShift) first_d_o[d_slot] <= norm_shift(max);
     if (state_q == Wait && available && kind == KindQuant) second_d_o[slot_q] <= norm_shift(max);
     shift_slot_q <= slot_q;
-    if (state_q == QuantFactor) slot_factor_o[slot_q] <= alu_y.m;
+    if (state_q == QuantFactor) slot_factor_o[slot_q] <= alu_product.m;
     if (shift_pending_q) begin
       slot_shift_o[shift_slot_q] <=
           clamp_shift(18'(sf_pkg::scale_shift(t_q.e, $signed({11'd0, second_d_o[shift_slot_q]}))));
@@ -521,8 +529,8 @@ module vector_scalar
   /* verilator lint_on UNUSEDSIGNAL */
   always_comb begin
     scl_addr = cmd_i.s2[15:0];
-    if (is_quant && dest == QuantAct) scl_addr = cmd_i.s2[15:0] + head;
-    if (is_quant && dest == QuantQuery) scl_addr = cmd_i.s2[15:0] + head * HeadRecordWords;
+    if (is_quant_q && dest == QuantAct) scl_addr = cmd_i.s2[15:0] + head;
+    if (is_quant_q && dest == QuantQuery) scl_addr = cmd_i.s2[15:0] + head * HeadRecordWords;
     if (writes_eref) scl_addr = eref_addr;
     kvs_addr = cmd_i.s2[15:0] + 16'(head << 1) + 16'(dest == QuantValue);
   end

@@ -99,7 +99,7 @@ module vector_unit
   localparam logic [ShiftWidth-1:0] GateShift = ShiftWidth'(16);
 
   // --- command -------------------------------------------------------------------------------------------------------
-  logic take, legal, bad_operand, bad_address;
+  logic take, legal, waited_legal_q, bad_operand, bad_address;
 
   vector_check #(
       .VecLanes(VecLanes),
@@ -650,7 +650,12 @@ module vector_unit
       s_valid_q || l_valid_q || e_valid_q || max_busy || sum_busy;
   assign computed = run_q && !issue_busy && !pipe_busy && !scalar_busy && !tail_q;
   assign batch_done = computed && (!last_batch || !out_busy);
-  assign overlap = computed && last_batch && out_busy && dest_q == DestKey && legal;
+  // Of a command that waited, so that cmd_ready_o does not hang on the check of the operands.
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) waited_legal_q <= 1'b0;
+    else waited_legal_q <= cmd_valid_i && !cmd_ready_o && legal;
+  end
+  assign overlap = computed && last_batch && out_busy && dest_q == DestKey && waited_legal_q;
   assign tail_end = tail_q && !out_busy;
 
   assign busy_o = run_q;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <set>
 #include <tuple>
 
@@ -87,7 +88,46 @@ ModelConfig random_shape(Rng& rng, bool paper) {
   return c;
 }
 
-uint64_t counter(const Counters& counters, std::string_view name) { return counters.at(std::string(name)); }
+// A model on its machine beside the cycle model of both.
+class Tokens {
+ public:
+  Tokens(const std::string& config, const ModelConfig& shape, uint64_t weights)
+      : config_(config),
+        shape_(shape),
+        compiled_(compile(make_random_model(shape, weights), hardware_preset(config))),
+        machine_(make_machine(config, {})),
+        decoder_(compiled_, *machine_) {
+    options_.timing = cycles::timing_of(compiled_);
+    options_.linear_turn =
+        static_cast<uint64_t>(compiled_.layout.crossbars);  // one load each by the init program
+  }
+
+  // Decodes the token that makes `context`; asserts and returns the error. `where` is for messages.
+  double check(int context, std::string& where) {
+    decoder_.jump(context - 1);
+    decoder_.clear_counters();
+    decoder_.step(1);
+    const uint64_t rtl = decoder_.counters().at("CYCLES");
+    options_.host.position = static_cast<uint64_t>(context - 1);
+    options_.host.token_in = 1;
+    const auto model = cycles::run(compiled_.step, compiled_.hardware, options_);
+    options_.linear_turn = model.linear_turn;
+    where = fmt::format("{} d {} ff {} heads {}/{} of {} layers {} context {}: RTL {}, model {}", config_,
+                        shape_.d_model, shape_.d_ff, shape_.heads, shape_.kv_heads, shape_.head_dim,
+                        shape_.layers, context, rtl, model.cycles);
+    const double error = relative(model.cycles, rtl);
+    EXPECT_LE(error, kTokenError) << where;
+    return error;
+  }
+
+ private:
+  std::string config_;
+  ModelConfig shape_;
+  CompiledModel compiled_;
+  std::unique_ptr<Machine> machine_;
+  Decoder decoder_;
+  cycles::Options options_;
+};
 
 TEST(Cycles, TokensOfRandomShapes) {
   auto rng = tb::make_rng(61);
@@ -98,36 +138,18 @@ TEST(Cycles, TokensOfRandomShapes) {
   for (const std::string config : {"small", "paper"}) {
     for (int i = 0; i < 22;) {
       const ModelConfig shape = random_shape(rng, config == "paper");
-      CompiledModel compiled;
+      std::unique_ptr<Tokens> run;
       try {
-        compiled = compile(make_random_model(shape, rng()), hardware_preset(config));
+        run = std::make_unique<Tokens>(config, shape, rng());
       } catch (const Error&) {
         continue;  // too large for the machine
       }
       ++i;
       ++shapes;
-      const auto machine = make_machine(config, {});
-      Decoder decoder(compiled, *machine);
-      cycles::Options options;
-      options.timing = cycles::timing_of(compiled);
-      options.linear_turn =
-          static_cast<uint64_t>(compiled.layout.crossbars);  // one load each by the init program
       for (const int context : {1, 2 + static_cast<int>(rng() % 254), 256}) {
-        decoder.jump(context - 1);
-        decoder.clear_counters();
-        decoder.step(1);
-        const auto counters = decoder.counters();
-        options.host.position = static_cast<uint64_t>(context - 1);
-        options.host.token_in = 1;
-        const auto model = cycles::run(compiled.step, compiled.hardware, options);
-        options.linear_turn = model.linear_turn;
-        const std::string where =
-            fmt::format("{} d {} ff {} heads {}/{} of {} layers {} context {}: RTL {}, model {}", config,
-                        shape.d_model, shape.d_ff, shape.heads, shape.kv_heads, shape.head_dim, shape.layers,
-                        context, counter(counters, "CYCLES"), model.cycles);
-        const double error = relative(model.cycles, counter(counters, "CYCLES"));
+        std::string where;
+        const double error = run->check(context, where);
         token[config].note(error, where);
-        EXPECT_LE(error, kTokenError) << where;
         mean[config] += error;
         ++tokens[config];
       }
@@ -138,6 +160,39 @@ TEST(Cycles, TokensOfRandomShapes) {
     mean[config] /= tokens[config];
     fmt::print("{}: mean error {:.2f} % of {} tokens\n", config, 100 * mean[config], tokens[config]);
     fmt::print("{}: worst token {:.2f} % ({})\n", config, 100 * worst.error, worst.where);
+  }
+}
+
+// Tokens in which an instruction, a transfer or a beat is overtaken by one behind it in the program, and a
+// store then finds another gap between the array's sweeps: without that the model was 1.0 to 2.4 % off.
+TEST(Cycles, TokensThatOvertakingMoves) {
+  struct Case {
+    const char* config;
+    Normalizer normalizer;
+    int d_model, d_ff, heads, head_dim, layers, vocab, context;
+  };
+  constexpr Case kCases[] = {
+      {"small", Normalizer::kConsmax, 40, 32, 4, 16, 2, 96, 216},  // --seed 3582046455
+      {"small", Normalizer::kConsmax, 80, 56, 4, 16, 1, 75, 256},
+      {"small", Normalizer::kConsmax, 56, 96, 4, 32, 1, 41, 228},
+      {"small", Normalizer::kSoftmax, 48, 56, 4, 16, 1, 160, 16},
+      {"paper", Normalizer::kSoftmax, 192, 192, 4, 32, 1, 84, 128},
+      {"paper", Normalizer::kSoftmax, 64, 128, 4, 32, 2, 129, 128},
+  };
+  for (const Case& c : kCases) {
+    ModelConfig shape = small_gpt2_config(c.normalizer);
+    shape.d_model = c.d_model;
+    shape.d_ff = c.d_ff;
+    shape.heads = shape.kv_heads = c.heads;
+    shape.head_dim = c.head_dim;
+    shape.layers = c.layers;
+    shape.vocab_size = c.vocab;
+    shape.context_length = 256;
+    Tokens run(c.config, shape, 1);
+    for (int times = 0; times < 2; ++times) {  // linear transfers begin at another channel
+      std::string where;
+      run.check(c.context, where);
+    }
   }
 }
 

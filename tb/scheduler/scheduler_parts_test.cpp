@@ -225,13 +225,16 @@ TEST(LoopStack, AnyCountAndAnyAddress) {
     dut.first_i = rng() & kPcMask;
     dut.count_i = chance(rng, 0.5) ? 1 + rng() % 3 : power(48) + rng() % 3;
     dut.step_i = chance(rng, 0.9);
-    dut.pc_i = loops.empty() ? rng() & kPcMask : loops[rng() % loops.size()].last;
-    if (chance(rng, 0.2)) dut.pc_i = dut.pc_i ^ power(44);
+    uint64_t pc = loops.empty() ? rng() & kPcMask : loops[rng() % loops.size()].last;
+    if (chance(rng, 0.2)) pc ^= power(44);
+    dut.skip_i = chance(rng, 0.3);
+    dut.pc_i = dut.skip_i ? rng() & kPcMask : pc;
+    dut.skip_pc_i = dut.skip_i ? pc : rng() & kPcMask;
     dut.clear_i = chance(rng, 0.01);
     dut.eval();
     ASSERT_EQ(dut.full_o, loops.size() == kDepth) << "cycle " << cycle;
     auto after = loops;
-    const auto target = step(after, dut.pc_i);
+    const auto target = step(after, pc);
     ASSERT_EQ(dut.jump_o, target.has_value()) << "cycle " << cycle;
     if (target) {
       ASSERT_EQ(dut.target_o, *target) << "cycle " << cycle;
