@@ -235,6 +235,9 @@ module host_regs
   end
 
   `ASSERT_INIT(ParametersFit, AdcBits >= 1 && AdcBits < 16 && XbarRows < 65536)
+  `ASSERT_STABLE(AwStable, s_axil_awvalid_i, s_axil_awready_o, s_axil_awaddr_i)
+  `ASSERT_STABLE(WStable, s_axil_wvalid_i, s_axil_wready_o, {s_axil_wdata_i, s_axil_wstrb_i})
+  `ASSERT_STABLE(ArStable, s_axil_arvalid_i, s_axil_arready_o, s_axil_araddr_i)
   `ASSERT_STABLE(ReadStable, s_axil_rvalid_o, s_axil_rready_i, {s_axil_rdata_o, s_axil_rresp_o})
   `ASSERT_STABLE(WriteStable, s_axil_bvalid_o, s_axil_bready_i, s_axil_bresp_o)
 
