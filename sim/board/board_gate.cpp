@@ -35,7 +35,7 @@ class GateBoard {
  public:
   explicit GateBoard(const std::string& contents) {
     const std::string program = "board_gate", argument = "+image=" + contents;
-    const std::array<const char*, 2> arguments = {program.c_str(), argument.c_str()};
+    std::array<const char*, 2> arguments = {program.c_str(), argument.c_str()};
     context_->commandArgs(static_cast<int>(arguments.size()), arguments.data());
     Verilated::threadContextp(context_.get());  // the RAMs look for the argument there
     dut_ = std::make_unique<Vulx3s>(context_.get());
