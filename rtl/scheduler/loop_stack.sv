@@ -37,7 +37,9 @@ module loop_stack
   logic [LoopDepth-1:0] ends;  // the loop of this level ends here
 
   always_comb begin
-    for (int unsigned k = 0; k < LoopDepth; k++) ends[k] = skip_i ? last_q[k] == skip_pc_i : last_q[k] == pc_i;
+    for (int unsigned k = 0; k < LoopDepth; k++) begin
+      ends[k] = skip_i ? last_q[k] == skip_pc_i : last_q[k] == pc_i;
+    end
   end
 
   // From the innermost loop outwards: loops that end here for good are left, the first that goes on jumps.

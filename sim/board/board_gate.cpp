@@ -31,11 +31,15 @@ namespace {
 constexpr int kBeatBytes = 8;
 constexpr unsigned kNoButton = 0b01;  // PWR is high when released, FIRE1 low
 
+// In milliseconds of the line, 25,000 cycles each. The board has just been configured, so nothing old is on
+// it.
+constexpr Patience kPatience = {.answer = 20, .quiet = 1, .token = 40};
+
 class GateBoard {
  public:
   explicit GateBoard(const std::string& contents) {
     const std::string program = "board_gate", argument = "+image=" + contents;
-    const std::array<const char*, 2> arguments = {program.c_str(), argument.c_str()};
+    std::array<const char*, 2> arguments = {program.c_str(), argument.c_str()};
     context_->commandArgs(static_cast<int>(arguments.size()), arguments.data());
     Verilated::threadContextp(context_.get());  // the RAMs look for the argument there
     dut_ = std::make_unique<Vulx3s>(context_.get());
@@ -100,7 +104,8 @@ void answer(BoardHost& host, GateBoard& gates, const CompiledModel& compiled, In
     const auto logits = golden.step(token);
     expected.assign(logits.begin(), logits.end());
   });
-  const std::vector<int32_t> logits = read_logits(host.link(), compiled.logits_address, expected.size());
+  const std::vector<int32_t> logits =
+      read_logits(host.link(), compiled.layout.logits_address, expected.size());
   for (size_t i = 0; i < logits.size(); ++i) {
     if (logits[i] != expected[i]) fail("logit {}: expected {}, found {}", i, expected[i], logits[i]);
   }
@@ -124,7 +129,7 @@ int run(std::span<char*> arguments) {
   IntegerModel golden(weights, compiled.golden);
   GateBoard gates(arguments[2]);
   SimulatedLine<GateBoard> line(gates, board.clock_hz);
-  BoardHost host(line, compiled, board);
+  BoardHost host(line, compiled, board, kPatience);
   host.connect();
   for (char* const prompt : arguments.subspan(4))
     answer(host, gates, compiled, golden, tokenizer, prompt, tokens);

@@ -52,13 +52,15 @@ int run_model(const Options& options) {
   nlohmann::ordered_json json;
   json["model"] = options.model;
   json["engine"] = "cycles";
+  auto turn = static_cast<uint64_t>(compiled.layout.crossbars);  // one load each by the init program
   for (const int context : options.contexts) {
     check_context(context, weights.config);
     cycles::Options o;
     o.timing = cycles::timing_of(compiled);
     o.host.position = static_cast<uint64_t>(context - 1);
-    o.linear_turn = static_cast<uint64_t>(compiled.layout.crossbars);
+    o.linear_turn = turn;
     const cycles::Result result = cycles::run(code, compiled.hardware, o);
+    turn = result.linear_turn;
     const auto total = static_cast<double>(result.cycles);
     fmt::print("context {}, configuration {}: model\n  {:<10} {:>12} {:>8}\n", context, options.config,
                "unit", "busy/token", "of time");

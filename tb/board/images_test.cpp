@@ -1,4 +1,5 @@
 // The block RAM files, read back: crossbar cells against the compiler's codes, memory against its image.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -47,11 +48,11 @@ TEST(BoardImages, FilesHoldCellsAndMemory) {
   // Every cell, from the place where the hardware has it: set, row, slot, column group, column.
   const HardwareParameters& h = compiled.hardware;
   const auto groups = static_cast<size_t>(h.xbar_cols / h.xbar_adcs);
+  const auto digits = static_cast<size_t>(h.xbar_adcs) / 2;  // of two bits a cell
   size_t cells = 0, files = 0;
   for (int set = 0; set < h.xbar_sets; ++set) {
     for (int row = 0; row < h.xbar_rows; ++row, ++files) {
-      const auto words =
-          read_words(folder / ("crossbar_" + std::to_string(set) + "_" + std::to_string(row) + ".hex"), 4);
+      const auto words = read_words(folder / fmt::format("crossbar_{}_{}.hex", set, row), digits);
       ASSERT_EQ(words.size(), static_cast<size_t>(h.xbar_slots) * groups);
       for (int slot = 0; slot < h.xbar_slots; ++slot) {
         for (int column = 0; column < h.xbar_cols; ++column) {

