@@ -115,6 +115,7 @@ void Decoder::report_error(const CompiledProgram& program) {
                                        cause_name(cause), address, index, program.name, text);
   if (checker_ == nullptr) fail("{}", what);
   const bool hangs = cause == static_cast<uint32_t>(isa::ErrorCode::kWatchdog);
+  machine_.end_trace();
   checker_->on_stop(what, std::string(cause_name(cause)), unit,
                     hangs ? std::nullopt : std::optional<size_t>(index));
 }

@@ -86,6 +86,8 @@ class Machine {
   // Another behaviour of memory from now on, and the seed of its stalls; error_at is left to memory().
   virtual void set_memory_timing(const MemoryTiming& timing, uint64_t seed) = 0;
   virtual void listen(Listener* listener) = 0;  // nullptr: nobody
+  // After the last cycle that matters: runs on up to trace_to, with nobody listening, and completes the file.
+  virtual void end_trace() = 0;
 };
 
 // "paper", "small", "unit" or another configuration that was built in. Throws Error for an unknown name, or

@@ -103,6 +103,15 @@ class VerilatedMachine : public Machine {
     if (failure) end_with(failure);
   }
 
+  void end_trace() override {
+    listener_ = nullptr;
+#if VM_TRACE_FST
+    const bool ends = options_.trace_to != MachineOptions{}.trace_to;
+    while (ends && cycles_ < options_.trace_to) step();
+    trace_.reset();
+#endif
+  }
+
   uint64_t cycles() const override { return cycles_; }
   bool irq() const override { return dut_->irq_o != 0; }
   tb::AxiMemory& memory() override { return memory_; }
@@ -250,12 +259,7 @@ class VerilatedMachine : public Machine {
 
   // Throws what the listener threw, once the trace shows what comes after and is complete.
   [[noreturn]] void end_with(const std::exception_ptr& failure) {
-    listener_ = nullptr;
-#if VM_TRACE_FST
-    const bool ends = options_.trace_to != MachineOptions{}.trace_to;
-    while (ends && cycles_ < options_.trace_to) step();
-    trace_.reset();
-#endif
+    end_trace();
     std::rethrow_exception(failure);
   }
 

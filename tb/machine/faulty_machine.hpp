@@ -61,6 +61,7 @@ class FaultyMachine : public sim::Machine, private sim::Listener {
     machine_->set_memory_timing(timing, seed);
   }
   void listen(sim::Listener* listener) override;
+  void end_trace() override { machine_->end_trace(); }
 
  private:
   static constexpr size_t kUnits = 6;
