@@ -20,7 +20,6 @@ module loop_stack_props
     input logic                  step_i,
     input logic                  skip_i,
     input logic [   PcWidth-1:0] pc_i,
-    input logic [   PcWidth-1:0] skip_pc_i,
     input logic                  jump_o,
     input logic [   PcWidth-1:0] target_o,
     input logic [DepthWidth-1:0] depth_q,
@@ -38,7 +37,7 @@ module loop_stack_props
   logic [PcWidth-1:0] loop_first_q, loop_last_q;
   logic [RegWidth-1:0] runs_q;  // the one that is under way included
 
-  assign pc = skip_i ? skip_pc_i : pc_i;
+  assign pc = skip_i ? last_i : pc_i;
   formal_any u_pick (.Y(pick));
 
   assign starts = push_i && pick && !follow_q;

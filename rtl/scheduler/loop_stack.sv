@@ -18,9 +18,8 @@ module loop_stack
     output logic                            full_o,
 
     input  logic               step_i,
-    input  logic               skip_i,     // late: skip_pc_i counts in place of pc_i
+    input  logic               skip_i,  // late: last_i counts in place of pc_i
     input  logic [PcWidth-1:0] pc_i,
-    input  logic [PcWidth-1:0] skip_pc_i,
     output logic               jump_o,
     output logic [PcWidth-1:0] target_o
 );
@@ -38,7 +37,7 @@ module loop_stack
 
   always_comb begin
     for (int unsigned k = 0; k < LoopDepth; k++) begin
-      ends[k] = skip_i ? last_q[k] == skip_pc_i : last_q[k] == pc_i;
+      ends[k] = skip_i ? last_q[k] == last_i : last_q[k] == pc_i;
     end
   end
 

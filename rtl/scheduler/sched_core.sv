@@ -265,13 +265,12 @@ module sched_core
       .clear_i,
       .push_i(push_loop),
       .first_i(pc_next),
-      .last_i(target - 1'b1),
+      .last_i(instr_pc_i + sch.imm[PcWidth-1:0]),
       .count_i(rs),
       .full_o(loop_full),
       .step_i(issue_o && !jump),
       .skip_i(skips_loop),  // a skipped body may end an outer one
       .pc_i(instr_pc_i),
-      .skip_pc_i(instr_pc_i + sch.imm[PcWidth-1:0]),
       .jump_o(loop_jump),
       .target_o(loop_target)
   );

@@ -121,20 +121,16 @@ module vector_scalar
   assign aux = aux_e'(cmd_i.mode[1:0]);
   assign dest = quant_dest_e'(cmd_i.mode[3:2]);
 
-  function automatic logic is_block(input act_e act, input logic bias);
-    return act == Relu2 || (act == Relu && !bias);
-  endfunction
-
   // Decoded ahead: there from the second cycle of a command on, and nothing asks before its scales are loaded.
   // act_block_q: ReLU and ReLU^2 on block-normalised values; the others on fixed point. is_known_q: what was kept stands
   // for the first pass.
-  logic is_norm_q, is_quant_q, is_act_q, act_block_q, act_gate_q, is_known_q;
+  logic is_norm_q, is_quant_q, is_act_q, act_block_q, is_known_q;
   always_ff @(posedge clk_i) begin
     is_norm_q <= cmd_i.opcode == isa_pkg::OpNorm;
     is_quant_q <= cmd_i.opcode == isa_pkg::OpQuant;
     is_act_q <= cmd_i.opcode == isa_pkg::OpActfn;
-    act_block_q <= cmd_i.opcode == isa_pkg::OpActfn && is_block(act_e'(cmd_i.mode[1:0]), cmd_i.mode[3]);
-    act_gate_q <= cmd_i.opcode == isa_pkg::OpActfn && !is_block(act_e'(cmd_i.mode[1:0]), cmd_i.mode[3]);
+    act_block_q <= cmd_i.opcode == isa_pkg::OpActfn && (act_e'(cmd_i.mode[1:0]) == Relu2 ||
+                                                        (act_e'(cmd_i.mode[1:0]) == Relu && !cmd_i.mode[3]));
     is_known_q <= known(cmd_i.opcode, cmd_i.mode);
   end
 
@@ -187,7 +183,7 @@ module vector_scalar
   logic last_pass, has_reductions, available;
   logic [SlotWidth-1:0] d_slot;
   logic known_now;
-  assign d_slot = !is_act_q ? slot_q : act_gate_q || pass_q != '0 ? 2'd1 : '0;
+  assign d_slot = !is_act_q ? slot_q : !act_block_q || pass_q != '0 ? 2'd1 : '0;
   always_comb begin
     kind = KindShift;
     last_pass = 1'b0;

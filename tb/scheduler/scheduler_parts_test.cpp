@@ -229,7 +229,7 @@ TEST(LoopStack, AnyCountAndAnyAddress) {
     if (chance(rng, 0.2)) pc ^= power(44);
     dut.skip_i = chance(rng, 0.3);
     dut.pc_i = dut.skip_i ? rng() & kPcMask : pc;
-    dut.skip_pc_i = dut.skip_i ? pc : rng() & kPcMask;
+    if (dut.skip_i) dut.last_i = pc;
     dut.clear_i = chance(rng, 0.01);
     dut.eval();
     ASSERT_EQ(dut.full_o, loops.size() == kDepth) << "cycle " << cycle;
