@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <verilated.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -17,13 +16,13 @@
 
 #include "Vulx3s.h"
 #include "golden/error.hpp"
-#include "golden/integer_model.hpp"
 #include "models/compiler/board.hpp"
 #include "models/gguf/load_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "sim/board/board_host.hpp"
 #include "sim/board/serial_pins.hpp"
 #include "sim/board/simulated_line.hpp"
+#include "sim/board/token_check.hpp"
 
 namespace pimllm::sim {
 namespace {
@@ -77,33 +76,20 @@ std::vector<int32_t> read_logits(BoardLink& link, uint64_t address, size_t count
   return logits;
 }
 
-int32_t greedy(std::span<const int32_t> logits) {
-  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-}
-
 // Answers a prompt; throws Error at the first difference.
-void answer(BoardHost& host, GateBoard& gates, const CompiledModel& compiled, IntegerModel& golden,
+void answer(BoardHost& host, GateBoard& gates, const CompiledModel& compiled, TokenCheck& check,
             const Tokenizer& tokenizer, const std::string& text, int tokens) {
   const std::vector<int32_t> prompt = tokenizer.encode(text);
-  std::vector<int32_t> expected;
-  golden.reset();
-  for (const int32_t token : prompt) {
-    const auto logits = golden.step(token);
-    expected.assign(logits.begin(), logits.end());
-  }
+  check.begin(prompt);
   fmt::print("{}", text);
-  int position = 0;
   const auto start = std::chrono::steady_clock::now();
   const uint64_t cycles = gates.cycles();
   const BoardHost::Text made = host.generate(prompt, tokens, [&](int32_t token) {
     fmt::print("{}", tokenizer.token_bytes(token));
     std::fflush(stdout);
-    ++position;
-    if (token != greedy(expected)) fail("token {}: expected {}, found {}", position, greedy(expected), token);
-    if (position == tokens) return;
-    const auto logits = golden.step(token);
-    expected.assign(logits.begin(), logits.end());
+    check(token);
   });
+  const auto expected = check.chosen_from();
   const std::vector<int32_t> logits =
       read_logits(host.link(), compiled.layout.logits_address, expected.size());
   for (size_t i = 0; i < logits.size(); ++i) {
@@ -126,13 +112,13 @@ int run(std::span<char*> arguments) {
   const ModelWeights weights = load_model(model);
   const Tokenizer tokenizer = load_tokenizer(model);
   const CompiledModel compiled = compile_for_board(weights, board);
-  IntegerModel golden(weights, compiled.golden);
+  TokenCheck check(weights, compiled.golden);
   GateBoard gates(arguments[2]);
   SimulatedLine<GateBoard> line(gates, board.clock_hz);
   BoardHost host(line, compiled, board, kPatience);
   host.connect();
   for (char* const prompt : arguments.subspan(4))
-    answer(host, gates, compiled, golden, tokenizer, prompt, tokens);
+    answer(host, gates, compiled, check, tokenizer, prompt, tokens);
   return 0;
 }
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -11,17 +10,16 @@
 #include <optional>
 
 #include "golden/error.hpp"
-#include "golden/integer_model.hpp"
 #include "models/compiler/board.hpp"
 #include "models/gguf/load_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "sim/board/board_host.hpp"
 #include "sim/board/serial_port.hpp"
 #include "sim/board/simulated_port.hpp"
+#include "sim/board/token_check.hpp"
 #include "sim/cli/commands.hpp"
 #include "sim/cli/console.hpp"
 #include "sim/cli/engine.hpp"
-#include "sim/reference/checker.hpp"
 
 namespace pimllm::cli {
 namespace {
@@ -55,34 +53,6 @@ class ImageFolder {
 
  private:
   std::filesystem::path path_;
-};
-
-// Throws sim::Mismatch where the golden model says another token.
-class TokenCheck {
- public:
-  TokenCheck(const ModelWeights& weights, const IntegerSettings& settings) : model_(weights, settings) {}
-  void begin(std::span<const int32_t> prompt) {
-    model_.reset();
-    count_ = 0;
-    for (const int32_t token : prompt) next(token);
-  }
-  void operator()(int32_t token) {
-    ++count_;
-    if (token != expected_) {
-      throw sim::Mismatch(fmt::format("token {}: expected {}, found {}", count_, expected_, token));
-    }
-    next(token);
-  }
-
- private:
-  void next(int32_t token) {
-    if (model_.position() == model_.model().config.context_length) return;
-    const auto logits = model_.step(token);
-    expected_ = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-  }
-  IntegerModel model_;
-  int32_t expected_ = 0;
-  int count_ = 0;
 };
 
 class Talk {
@@ -181,7 +151,7 @@ class Talk {
   std::unique_ptr<sim::SimulatedPort> simulation_;
   std::unique_ptr<sim::SerialPort> line_;
   std::unique_ptr<sim::BoardHost> host_;
-  std::optional<TokenCheck> check_;
+  std::optional<sim::TokenCheck> check_;
   nlohmann::ordered_json results_ = nlohmann::ordered_json::array();
 };
 

@@ -765,23 +765,24 @@ void Reference::join(const UnitCommand& cmd) {
   keep(cmd, kKeep, att);
 }
 
+void Reference::Kept::add(std::span<const int32_t> values) {
+  for (const int32_t v : values) {
+    max = std::max(max, std::abs(int64_t{v}));
+    sum += v;
+  }
+}
+
 // Maximum and sum of what an instruction writes, for a later one; `bit` of mode, the next one begins anew.
 void Reference::keep(const UnitCommand& cmd, uint8_t bit, std::span<const int32_t> values) {
   if ((cmd.mode & bit) == 0) return;
   if ((cmd.mode & 2 * bit) != 0) kept_ = {};
-  for (const int32_t v : values) {
-    kept_.max = std::max(kept_.max, std::abs(int64_t{v}));
-    kept_.sum += v;
-  }
+  kept_.add(values);
 }
 
 // What a vector that an instruction finds should have left.
 void Reference::check_kept(std::string_view name, std::span<const int32_t> values) const {
   Kept kept;
-  for (const int32_t v : values) {
-    kept.max = std::max(kept.max, std::abs(int64_t{v}));
-    kept.sum += v;
-  }
+  kept.add(values);
   if (kept.max != kept_.max || kept.sum != kept_.sum) {
     fail("{}: expected a vector of maximum {} and sum {}, found {} and {}", name, kept_.max, kept_.sum,
          kept.max, kept.sum);

@@ -157,6 +157,7 @@ class Reference {
   int argmax_ = 0;
   struct Kept {
     int64_t max = 0, sum = 0;
+    void add(std::span<const int32_t> values);
   };
   Kept kept_;  // of what JOIN, RESADD, EMBED and ACTFN wrote
   int32_t largest_ = 0;
