@@ -17,6 +17,7 @@ rtl/array/array_drain.sv
 rtl/array/array_feeder.sv
 rtl/array/array_loader.sv
 rtl/array/array_row.sv
+rtl/array/array_grid.sv
 rtl/array/array_seq.sv
 rtl/array/array_unit.sv
 rtl/array/bank_addr_gen.sv

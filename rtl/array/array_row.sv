@@ -1,8 +1,7 @@
-// One row of the array: a MAC per column, operand A broadcast, operand B from the row's bank or from a row above.
+// One row of the array: a MAC per column, operand A broadcast, a byte of operand B for each.
 //
-// In the cycle of a step (active_i) every column adds a_i * b; the operand B in use is registered on shift_i and goes on
-// to the row below (north feed) or to the same row of the next group (multicast). The sums are readable from the next
-// cycle on, on acc_o while read_i is high, else acc_o is zero.
+// In the cycle of a step (active_i) every column adds a_i * b_i; operand B is registered on shift_i for the row below, and
+// drop_i makes that zero. The sums are readable from the next cycle on, on acc_o while read_i is high, else acc_o is zero.
 // Contract: a_i is zero while active_i is low.
 `include "assert.svh"
 
@@ -15,23 +14,16 @@ module array_row #(
     input  logic                       clr_i,
     input  logic                       active_i,
     input  logic                       shift_i,
-    input  logic                       from_above_i,
+    input  logic                       drop_i,
     input  logic signed [8:0]          a_i,
-    input  logic [ArrayCols-1:0][7:0]  bank_i,
-    input  logic [ArrayCols-1:0][7:0]  above_i,
+    input  logic [ArrayCols-1:0][7:0]  b_i,
     output logic [ArrayCols-1:0][7:0]  below_o,
     input  logic                       read_i,
     output logic [ArrayCols-1:0][31:0] acc_o
 );
 
-  logic [ArrayCols-1:0][7:0] operand_b;
   logic [ArrayCols-1:0][7:0] below_q;
   logic [31:0] acc[ArrayCols];
-
-  always_comb begin
-    operand_b = bank_i;
-    if (from_above_i) operand_b = above_i;
-  end
 
   for (genvar c = 0; c < ArrayCols; c++) begin : gen_col
     mac #(
@@ -41,13 +33,14 @@ module array_row #(
         .clr_i,
         .active_i,
         .a_i,
-        .b_i  (operand_b[c]),
+        .b_i  (b_i[c]),
         .acc_o(acc[c])
     );
   end
 
   always_ff @(posedge clk_i) begin
-    if (shift_i) below_q <= operand_b;
+    if (drop_i) below_q <= '0;
+    else if (shift_i) below_q <= b_i;
   end
 
   assign below_o = below_q;

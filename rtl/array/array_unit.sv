@@ -54,9 +54,9 @@ module array_unit
 
   localparam int unsigned LgGroups = $clog2(Groups);
   localparam int unsigned MaxLg = LgGroups < MaxHeadLg ? LgGroups : MaxHeadLg;
+  localparam int unsigned BankWidth = $clog2(ArrayRows);
   localparam int unsigned RingDepth = 4;
   localparam int unsigned RingWidth = $clog2(RingDepth);
-  localparam int unsigned BankWidth = $clog2(ArrayRows);
   typedef logic [RingWidth:0] ring_ptr_t;
 
   // ---- Commands in work ----
@@ -382,55 +382,20 @@ module array_unit
     else bank_bad_q <= bank_bad != '0;
   end
 
-  // ---- S1: rows ----
-  logic [ArrayRows-1:0] use_row, clear_row, active_q, clear_row_q;
-  logic north_1_q, multicast_1_q, step_1_q;
-  logic [HeadLgWidth-1:0] lg_heads_1_q;
-  logic [BankWidth-1:0] north_bank_q;
-  logic [LgGroups-1:0] source_q[Groups];
-  logic [ArrayCols-1:0][7:0] below[ArrayRows];
-  logic [ArrayCols-1:0][31:0] row_acc[ArrayRows];
-  logic [ArrayRows-1:0] read_row;
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      active_q <= '0;
-      clear_row_q <= '0;
-      step_1_q <= 1'b0;
-    end else begin
-      active_q <= use_row;
-      clear_row_q <= clear_row;
-      step_1_q <= adv && valid_s != '0;
-    end
-    if (adv) begin
-      north_1_q <= north_s;
-      multicast_1_q <= north_s || (lg_heads_s != '0 && !pair_s);
-      lg_heads_1_q <= pair_s ? '0 : lg_heads_s;
-      north_bank_q <= BankWidth'(seq_addr.phase * StageWidth'(GroupBanks) + seq_addr.bank);
-    end
-  end
+  // ---- S1 and S2: operand A, rows, capture ----
+  logic [ArrayRows-1:0] use_row, clear_row;
+  logic signed [8:0] operand_a[ArrayRows];
+  logic [Groups-1:0][StageWidth-1:0] phase_s;
+  logic cap_1_q, cap_2_q, cap_north_q;
+  logic [StageWidth-1:0] cap_stage_1_q, cap_stage_2_q;
+  logic [ArrayCols-1:0][31:0] cap_acc[GroupBanks];
 
   for (genvar g = 0; g < Groups; g++) begin : gen_group
     localparam int unsigned FirstRow = g * GroupBanks;
     step_ctl_t row_ctl[GroupBanks];
-    logic signed [8:0] operand_a[GroupBanks];
+    logic signed [8:0] group_a[GroupBanks];
 
-    // The bank group that feeds this group, unless a row above does: tile of the fold + turn.
-    always_ff @(posedge clk_i) begin
-      if (adv) begin
-        source_q[g] <= LgGroups'(g);
-        for (int unsigned l = 1; l <= MaxLg; l++) begin
-          if (lg_heads_s == HeadLgWidth'(l)) begin
-            source_q[g] <= LgGroups'(g >> l) +
-                LgGroups'((addr_s[g].phase ^ StageWidth'(pair_s && g % 2 == 1)) << (LgGroups - l));
-          end
-        end
-      end
-    end
-
-    for (genvar i = 0; i < GroupBanks; i++) begin : gen_ctl
-      assign row_ctl[i] = ctl_s[FirstRow+i];
-    end
+    assign phase_s[g] = addr_s[g].phase;
 
     array_feeder #(
         .ArrayCols(ArrayCols),
@@ -447,67 +412,44 @@ module array_unit
         .use_i       (use_row[FirstRow+:GroupBanks]),
         .group_ctl_i (ctl_s[g]),
         .row_ctl_i   (row_ctl),
-        .a_o         (operand_a)
+        .a_o         (group_a)
     );
 
     for (genvar i = 0; i < GroupBanks; i++) begin : gen_row
       localparam int unsigned Row = FirstRow + i;
-      logic [ArrayCols-1:0][7:0] bank_word, above_word;
-      logic from_above;
 
+      assign row_ctl[i] = ctl_s[Row];
+      assign operand_a[Row] = group_a[i];
       assign use_row[Row] = north_s ? adv && valid_s[Row] && !clear_s[Row] && act_s[Row]
                                     : adv && valid_s[g] && !clear_s[g] && act_s[g];
       assign clear_row[Row] = adv && (north_s ? valid_s[Row] && clear_s[Row] : valid_s[g] && clear_s[g]);
-
-      // Only the bank groups that a group may be fed from are wired.
-      always_comb begin
-        bank_word = kv_rd_data_i[Row];
-        for (int unsigned k = 0; k < Groups; k++) begin
-          for (int unsigned l = 1; l <= MaxLg; l++) begin
-            if (((g & ((1 << l) - 1)) == 0 || l == 1) && (k & ((Groups >> l) - 1)) == g >> l) begin
-              if (source_q[g] == LgGroups'(k)) bank_word = kv_rd_data_i[k*GroupBanks+i];
-            end
-          end
-        end
-        if (Row == 0 && north_1_q) bank_word = kv_rd_data_i[north_bank_q];
-      end
-
-      // North feed: from the row above. Multicast: from the same row of the group above, but for the first head.
-      always_comb begin
-        above_word = '0;
-        if (Row > 0 && north_1_q) above_word = below[Row>0?Row-1 : 0];
-        else if (g > 0) above_word = below[g>0?Row-GroupBanks : 0];
-      end
-      assign from_above = north_1_q ? Row > 0 : (StageWidth'(g) & ((StageWidth'(1) << lg_heads_1_q) - StageWidth'(1))) != '0;
-
-      array_row #(
-          .ArrayCols(ArrayCols),
-          .GateForm(GateForm)
-      ) u_row (
-          .clk_i,
-          .rst_ni,
-          .clr_i       (clear_row_q[Row]),
-          .active_i    (active_q[Row]),
-          .shift_i     (step_1_q && multicast_1_q),
-          .from_above_i(from_above),
-          .a_i         (operand_a[i]),
-          .bank_i      (bank_word),
-          .above_i     (above_word),
-          .below_o     (below[Row]),
-          .read_i      (read_row[Row]),
-          .acc_o       (row_acc[Row])
-      );
     end
   end
 
-  // ---- S2: capture ----
-  logic cap_1_q, cap_2_q, cap_north_1_q, cap_north_2_q;
-  logic [StageWidth-1:0] cap_stage_1_q, cap_stage_2_q;
-  logic [ArrayCols-1:0][31:0] cap_acc[GroupBanks];
-
-  for (genvar r = 0; r < ArrayRows; r++) begin : gen_read
-    assign read_row[r] = cap_2_q && cap_stage_2_q == (cap_north_2_q ? StageWidth'(r) : StageWidth'(r / GroupBanks));
-  end
+  array_grid #(
+      .ArrayRows(ArrayRows),
+      .ArrayCols(ArrayCols),
+      .GroupBanks(GroupBanks),
+      .GateForm(GateForm)
+  ) u_grid (
+      .clk_i,
+      .rst_ni,
+      .adv_i       (adv),
+      .step_i      (valid_s != '0),
+      .north_i     (north_s),
+      .pair_i      (pair_s),
+      .lg_heads_i  (lg_heads_s),
+      .phase_i     (phase_s),
+      .north_bank_i(BankWidth'(addr_s[0].phase * StageWidth'(GroupBanks) + addr_s[0].bank)),
+      .use_i       (use_row),
+      .clear_i     (clear_row),
+      .a_i         (operand_a),
+      .bank_i      (kv_rd_data_i),
+      .read_i      (cap_1_q),
+      .read_north_i(cap_north_q),
+      .read_stage_i(cap_stage_1_q),
+      .sums_o      (cap_acc)
+  );
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -519,22 +461,7 @@ module array_unit
     end
     cap_stage_1_q <= sweep_end ? '0 : token_stage_q;
     cap_stage_2_q <= cap_stage_1_q;
-    cap_north_1_q <= north_s;
-    cap_north_2_q <= cap_north_1_q;
-  end
-
-  // The rows of the complete group; in north feed the complete row alone.
-  always_comb begin
-    for (int unsigned i = 0; i < GroupBanks; i++) cap_acc[i] = '0;
-    if (cap_2_q && cap_north_2_q) begin
-      for (int unsigned r = 0; r < ArrayRows; r++) begin
-        if (cap_stage_2_q == StageWidth'(r)) cap_acc[r%GroupBanks] = row_acc[r];
-      end
-    end else if (cap_2_q) begin
-      for (int unsigned r = 0; r < ArrayRows; r++) begin
-        if (cap_stage_2_q == StageWidth'(r / GroupBanks)) cap_acc[r%GroupBanks] = row_acc[r];
-      end
-    end
+    cap_north_q   <= north_s;
   end
 
   logic dr_rd_req, rd_drain, ld_waits_q;

@@ -287,6 +287,9 @@ module sched_core
   `ASSERT(GrantWanted, !take_gnt_i || take_req_o)
   `ASSERT(NoIssueWithoutInstruction, !issue_o || instr_valid_i)
   `ASSERT(OneStallReason, !(queue_stall_o && token_stall_o))
+  // An instruction that waits for the operand stage stays; the end of a run takes it back.
+  `ASSERT(UnitStable, !($past(rst_ni) && $past(unit_valid_o) && !$past(unit_ready_i) && !$past(clear_i)
+          ) || !run_i || (unit_valid_o && $stable(unit_o)))
   `COVER(QueueFull, queue_stall_o)
   `COVER(TokenMissing, token_stall_o)
   `COVER(LoopSkipped, issue_o && skips_loop)

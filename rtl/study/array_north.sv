@@ -61,10 +61,9 @@ module array_north #(
         .clr_i(clear_q[r]),
         .active_i(step_q[r]),
         .shift_i(1'b1),
-        .from_above_i(r > 0),
+        .drop_i(1'b0),
         .a_i(a_q[r]),
-        .bank_i(b_q),
-        .above_i(below[r>0?r-1 : 0]),
+        .b_i(r > 0 ? below[r>0?r-1 : 0] : b_q),
         .below_o(below[r]),
         .read_i(1'b1),
         .acc_o(row_acc[r])

@@ -9,7 +9,7 @@ work=$3
 mkdir -p "$work"
 cd "$work"
 cp "$rtl"/common/*.sv "$rtl"/common/*.svh "$rtl"/array/*.sv .
-files="isa_pkg.sv pimllm_pkg.sv fifo.sv ram_1r1w.sv array_pkg.sv mac.sv array_row.sv bank_addr_gen.sv array_decode.sv
+files="isa_pkg.sv pimllm_pkg.sv fifo.sv ram_1r1w.sv array_pkg.sv mac.sv array_row.sv array_grid.sv bank_addr_gen.sv array_decode.sv
        array_loader.sv array_seq.sv array_feeder.sv array_drain.sv array_unit.sv"
 files=$(echo $files)
 
