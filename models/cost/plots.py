@@ -232,12 +232,14 @@ def roofline(paper):
     axes.plot([0.3, 1000], [0.3 * bandwidth, 1000 * bandwidth], color="black", linewidth=0.6, linestyle=":")
     axes.text(950, peak * 0.72, f"1024 MACs, {peak:.1f} GMAC/s", ha="right", fontsize=7)
     axes.text(0.33, 0.33 * bandwidth * 1.6, f"LPDDR5, {bandwidth} GB/s", rotation=38, fontsize=7)
+    highest = peak
     for counted, design, title, _ in paper.curves(mode):
         points = []
         for context in sorted({paper.contexts[0], paper.contexts[-1]}):
             cell = paper.cell(counted, design, model, context)
             points.append((cell["macs"] / cell["dram_bytes"], cell["gops"], context))
         xs, ys, contexts = zip(*points)
+        highest = max(highest, *ys)
         axes.plot(xs, ys, color=COLOURS.get(design), marker=MARKERS.get(design), linewidth=1, markersize=6, label=title)
         # The longest context lies to the left of the others: its number goes to the left as well.
         for x, y, context in points:
@@ -254,7 +256,7 @@ def roofline(paper):
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(0.3, 1000)
-    axes.set_ylim(0.5, 2000)
+    axes.set_ylim(0.5, 2 * highest)
     axes.set_xlabel("MACs a DRAM byte")
     axes.set_ylabel("GMAC/s")
     axes.set_title(f"{paper.titles[model]}, {label(mode)}; numbers are contexts")
