@@ -122,8 +122,8 @@ fpga: setup $(if $(filter ulx3s,$(BOARD)),configure) ## bitstream and report of 
 	@.ci/fpga $(BOARD) $(if $(MODEL),--model $(MODEL))
 
 .PHONY: gate
-gate: setup ## the netlist of make fpga BOARD=ulx3s says 32 tokens as the golden model does
-	@.ci/gate
+gate: setup ## the netlist of make fpga BOARD=ulx3s says 32 tokens as the golden model does (ROUTED=1: as placed and routed)
+	@.ci/gate $(if $(ROUTED),--routed)
 
 .PHONY: formal
 formal: setup ## prove the properties of formal/ on the RTL (FAST=1: the quick ones alone)
