@@ -3,9 +3,11 @@
 // S0 (adv_i): what the stages do. S1, a cycle later: operand A (a_i) and the words of the banks (bank_i) meet in the MACs.
 // S2: the sums of the stage named by read_stage_i in the cycle before are on sums_o, those of row r on sums_o[r mod
 // GroupBanks]; north feed reads a row, else a row group; what is not read is zero. Throughput a step and a stage a cycle.
-// Operand B of a row is one of these, and the others are zero: the word of its bank group or of another one that may feed
-// the group, what the same row of the group above had (multicast), what the row above had (north feed). Row 0 chooses any bank.
-// Contract: all stages in work are of the same feed, heads and pairs; a_i is zero for rows that had no use_i.
+// Operand B of a row that works is one of these, and the others are zero: the word of its bank group or of another one that
+// may feed the group, what the same row of the group above had (multicast), what the row above had (north feed). Row 0 chooses
+// any bank.
+// Contract: all stages in S0 are of the same feed, heads and pairs, while S1 may still work on a last step of another kind;
+// a_i is zero for rows that had no use_i.
 `include "assert.svh"
 
 module array_grid
@@ -26,8 +28,8 @@ module array_grid
     input  logic                                  north_i,
     input  logic                                  pair_i,
     input  logic [HeadLgWidth-1:0]                lg_heads_i,
-    input  logic [Groups-1:0][StageWidth-1:0] phase_i,  // turn of the bank groups
-    input  logic [BankWidth-1:0] north_bank_i,
+    input  logic [Groups-1:0][StageWidth-1:0]     phase_i,  // turn of the bank groups
+    input  logic [BankWidth-1:0]                  north_bank_i,  // that the step of row 0 reads in north feed
     input  logic [ArrayRows-1:0]                  use_i,
     input  logic [ArrayRows-1:0]                  clear_i,
     // S1
@@ -110,7 +112,13 @@ module array_grid
       end
     end
 
-    `ASSERT(OneSource, $onehot0(source_q))
+    `ASSERT(Fed,
+            !active_q[FirstRow] || north_q || source_q != '0 || (g > 0 && gen_group[g>0?g-1 : 0].feeds_q))
+    for (genvar k = 0; k < Groups; k++) begin : gen_wired
+      if (!may_feed(k, g)) begin : gen_check
+        `ASSERT(SourceIsWired, !step_q || !source_q[k])
+      end
+    end
 
     for (genvar i = 0; i < GroupBanks; i++) begin : gen_row
       localparam int unsigned Row = FirstRow + i;

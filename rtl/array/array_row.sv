@@ -1,6 +1,6 @@
 // One row of the array: a MAC per column, operand A broadcast, a byte of operand B for each.
 //
-// In the cycle of a step (active_i) every column adds a_i * b_i; operand B is registered on shift_i for the row below, and
+// In the cycle of a step (active_i) every column adds a_i * b_i; operand B is registered on shift_i for the row below, unless
 // drop_i makes that zero. The sums are readable from the next cycle on, on acc_o while read_i is high, else acc_o is zero.
 // Contract: a_i is zero while active_i is low.
 `include "assert.svh"
