@@ -68,7 +68,7 @@ module TRELLIS_FF (
 
   logic enable, data;
 
-  assign enable = CEMUX == "1" || (CEMUX == "INV" ? !CE : CE);
+  assign enable = CEMUX == "1" || (CEMUX != "0" && (CEMUX == "INV" ? !CE : CE));
   assign data = SD == "1" ? DI : M;
 
   initial Q = Value;
@@ -85,7 +85,7 @@ module TRELLIS_FF (
   end
 
   if (GSR != "DISABLED" || CLKMUX != "CLK" || LSRMUX != "LSR" || !(SRMODE == "ASYNC" || SRMODE == "LSR_OVER_CE") ||
-      !(CEMUX == "1" || CEMUX == "CE" || CEMUX == "INV"))
+      !(CEMUX == "1" || CEMUX == "0" || CEMUX == "CE" || CEMUX == "INV"))
     $error("TRELLIS_FF: expected CLK, LSR and a reset over the enable, found GSR %s, CLKMUX %s, LSRMUX %s, SRMODE %s, CEMUX %s",
            GSR, CLKMUX, LSRMUX, SRMODE, CEMUX);
 endmodule

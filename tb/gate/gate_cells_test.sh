@@ -55,6 +55,7 @@ simulate synth "$share/common_sim.vh" "$share/ccu2c_sim.vh"
 for part in DP16KD MULT18X18D DPRAM TRELLIS_RAMW CCU2 OFX FXA DCCA ASYNC LSR_OVER_CE SET; do
   grep -q "\"$part\"" "$out/routed.json" || { echo "the routed sample: expected $part, found none" >&2; exit 1; }
 done
+grep -q '"CEMUX": *"0' "$out/routed.json" || { echo "the routed sample: expected a flip-flop that is never enabled, found none" >&2; exit 1; }
 simulate routed tb/gate/ecp5_routed.sv
 
 PYTHONPATH=.ci .venv/bin/python - "$out" <<'PY'

@@ -15,6 +15,7 @@ module gate_cells_test;
     logic [11:0]        count;
     logic [7:0]         slots;
     logic [7:0]         flops;
+    logic [3:0]         written;
   } results_t;
 
   logic clk = 1'b0;
@@ -48,7 +49,8 @@ module gate_cells_test;
       .less_o(rtl.less),
       .count_q(rtl.count),
       .slots_o(rtl.slots),
-      .flops_q(rtl.flops)
+      .flops_q(rtl.flops),
+      .written_q(rtl.written)
   );
   gate_netlist u_netlist (
       .clk_i(clk),
@@ -71,7 +73,8 @@ module gate_cells_test;
       .less_o(netlist.less),
       .count_q(netlist.count),
       .slots_o(netlist.slots),
-      .flops_q(netlist.flops)
+      .flops_q(netlist.flops),
+      .written_q(netlist.written)
   );
 
   always #5 clk = !clk;

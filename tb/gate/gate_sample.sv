@@ -23,7 +23,8 @@ module gate_sample #(
     output logic               less_o,
     output logic        [11:0] count_q,
     output logic        [ 7:0] slots_o,
-    output logic        [ 7:0] flops_q
+    output logic        [ 7:0] flops_q,
+    output logic        [ 3:0] written_q
 );
 
   ram_1r1w #(
@@ -114,6 +115,12 @@ module gate_sample #(
     if (!wr_en_i) flops_q[1] <= a_i[4] || b_i[4];
 
     flops_q[0] <= flops_q[1];
+  end
+
+  // The first one is never enabled, which synthesis finds too late to make it a constant.
+  always_ff @(posedge clk_i) begin
+    if (clear_i) written_q <= '0;
+    else if (wr_en_i && wr_addr_i[1:0] != '0) written_q[wr_addr_i[1:0]] <= a_i[5];
   end
 
   assign signed_o   = a_i * b_i;
