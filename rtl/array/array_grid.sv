@@ -49,13 +49,17 @@ module array_grid
   typedef logic [StageWidth-1:0] stage_t;
   typedef logic [LgGroups-1:0] group_t;
 
-  // May bank group k feed group g: as the lead of 2^l heads, as a head of a pair.
-  function automatic bit may_feed(int unsigned k, int unsigned g);
-    if (k == g) return 1'b1;
-    for (int unsigned l = 1; l <= MaxLg; l++) begin
-      if (((g & ((1 << l) - 1)) == 0 || l == 1) && (k & ((Groups >> l) - 1)) == g >> l) return 1'b1;
+  // Bank groups that may feed group g: its own, as the lead of 2^l heads, as a head of a pair.
+  function automatic logic [Groups-1:0] sources(int unsigned g);
+    logic [Groups-1:0] found;
+    found = '0;
+    for (int unsigned k = 0; k < Groups; k++) begin
+      found[k] = k == g;
+      for (int unsigned l = 1; l <= MaxLg; l++) begin
+        if ((g & ((1 << l) - 1)) == 0 || l == 1) found[k] = found[k] || (k & ((Groups >> l) - 1)) == g >> l;
+      end
     end
-    return 1'b0;
+    return found;
   endfunction
 
   logic [ArrayRows-1:0] active_q, clear_q, read_q;
@@ -89,6 +93,7 @@ module array_grid
   for (genvar g = 0; g < Groups; g++) begin : gen_group
     localparam int unsigned FirstRow = g * GroupBanks;
     localparam int unsigned Next = g + 1 < Groups ? g + 1 : 0;
+    localparam logic [Groups-1:0] Sources = sources(g);
     logic member, feeds, feeds_q;
     logic [Groups-1:0] source_q;  // one bit at most: none where a row above feeds this one
 
@@ -114,11 +119,7 @@ module array_grid
 
     `ASSERT(Fed,
             !active_q[FirstRow] || north_q || source_q != '0 || (g > 0 && gen_group[g>0?g-1 : 0].feeds_q))
-    for (genvar k = 0; k < Groups; k++) begin : gen_wired
-      if (!may_feed(k, g)) begin : gen_check
-        `ASSERT(SourceIsWired, !step_q || !source_q[k])
-      end
-    end
+    `ASSERT(SourceIsWired, !step_q || (source_q & ~Sources) == '0)
 
     for (genvar i = 0; i < GroupBanks; i++) begin : gen_row
       localparam int unsigned Row = FirstRow + i;
@@ -135,7 +136,7 @@ module array_grid
         always_comb begin
           operand_b[Row] = row_above | group_above;
           for (int unsigned k = 0; k < Groups; k++) begin
-            if (may_feed(k, g) && source_q[k]) operand_b[Row] = operand_b[Row] | bank_i[k*GroupBanks+i];
+            if (Sources[k] && source_q[k]) operand_b[Row] = operand_b[Row] | bank_i[k*GroupBanks+i];
           end
         end
         `ASSERT(BankAlone, !active_q[Row] || source_q == '0 || (row_above == '0 && group_above == '0))
