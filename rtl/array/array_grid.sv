@@ -69,7 +69,6 @@ module array_grid
   logic [BankWidth-1:0] edge_bank_q;  // of row 0, whose group leads its heads
   word_t operand_b[ArrayRows];
   word_t below[ArrayRows];  // for the row below, zero but in north feed
-  word_t group_below_q[ArrayRows];  // for the same row of the group below, zero but for multicast
   logic [ArrayCols-1:0][31:0] row_acc[ArrayRows];
 
   assign lg_multicast = pair_i ? '0 : lg_heads_i;
@@ -92,13 +91,11 @@ module array_grid
 
   for (genvar g = 0; g < Groups; g++) begin : gen_group
     localparam int unsigned FirstRow = g * GroupBanks;
-    localparam int unsigned Next = g + 1 < Groups ? g + 1 : 0;
     localparam logic [Groups-1:0] Sources = sources(g);
-    logic member, feeds, feeds_q;
+    logic fed, fed_q;  // by the group above (multicast)
     logic [Groups-1:0] source_q;  // one bit at most: none where a row above feeds this one
 
-    assign member = (stage_t'(g) & ((stage_t'(1) << lg_multicast) - stage_t'(1))) != '0;
-    assign feeds  = !north_i && (stage_t'(Next) & ((stage_t'(1) << lg_multicast) - stage_t'(1))) != '0;
+    assign fed = !north_i && (stage_t'(g) & ((stage_t'(1) << lg_multicast) - stage_t'(1))) != '0;
 
     always_comb begin
       source[g] = group_t'(g);
@@ -111,14 +108,12 @@ module array_grid
 
     always_ff @(posedge clk_i) begin
       if (adv_i) begin
-        feeds_q <= feeds;
-        for (int unsigned k = 0; k < Groups; k++)
-        source_q[k] <= source[g] == group_t'(k) && !north_i && !member;
+        fed_q <= fed;
+        for (int unsigned k = 0; k < Groups; k++) source_q[k] <= source[g] == group_t'(k) && !north_i && !fed;
       end
     end
 
-    `ASSERT(Fed,
-            !active_q[FirstRow] || north_q || source_q != '0 || (g > 0 && gen_group[g>0?g-1 : 0].feeds_q))
+    `ASSERT(Fed, !active_q[FirstRow] || north_q || source_q != '0 || fed_q)
     `ASSERT(SourceIsWired, !step_q || (source_q & ~Sources) == '0)
 
     for (genvar i = 0; i < GroupBanks; i++) begin : gen_row
@@ -129,8 +124,18 @@ module array_grid
       end else begin : gen_inner
         word_t row_above, group_above;
 
-        assign row_above   = below[Row-1];
-        assign group_above = g > 0 ? group_below_q[g>0?Row-GroupBanks : 0] : '0;
+        assign row_above = below[Row-1];
+
+        if (g > 0) begin : gen_group_above
+          word_t group_above_q;
+          always_ff @(posedge clk_i) begin
+            if (adv_i && step_i && !fed) group_above_q <= '0;
+            else if (step_q && fed_q) group_above_q <= operand_b[Row-GroupBanks];
+          end
+          assign group_above = group_above_q;
+        end else begin : gen_first_group
+          assign group_above = '0;
+        end
 
         // What does not feed is zero.
         always_comb begin
@@ -141,11 +146,6 @@ module array_grid
         end
         `ASSERT(BankAlone, !active_q[Row] || source_q == '0 || (row_above == '0 && group_above == '0))
         `ASSERT(OneRowAbove, !active_q[Row] || row_above == '0 || group_above == '0)
-      end
-
-      always_ff @(posedge clk_i) begin
-        if (adv_i && step_i && !feeds) group_below_q[Row] <= '0;
-        else if (step_q && feeds_q) group_below_q[Row] <= operand_b[Row];
       end
 
       array_row #(
@@ -174,6 +174,7 @@ module array_grid
     end
   end
 
+  // Rows that are not read are zero already; asking spares simulation their sums.
   always_comb begin
     for (int unsigned i = 0; i < GroupBanks; i++) sums_o[i] = '0;
     for (int unsigned r = 0; r < ArrayRows; r++) begin

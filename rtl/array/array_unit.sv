@@ -54,9 +54,9 @@ module array_unit
 
   localparam int unsigned LgGroups = $clog2(Groups);
   localparam int unsigned MaxLg = LgGroups < MaxHeadLg ? LgGroups : MaxHeadLg;
-  localparam int unsigned BankWidth = $clog2(ArrayRows);
   localparam int unsigned RingDepth = 4;
   localparam int unsigned RingWidth = $clog2(RingDepth);
+  localparam int unsigned BankWidth = $clog2(ArrayRows);
   typedef logic [RingWidth:0] ring_ptr_t;
 
   // ---- Commands in work ----
