@@ -3,9 +3,10 @@
 // is issued, pushed into its queue, or granted its semaphores. As an instruction makes each of these moves once, and units
 // and fetch are done some time, a program that is finite ends.
 //
-// Legal: in program order no instruction takes a token that is not there yet, and none gives one too many; and a semaphore
-// is taken by one unit (or the decoder) only, though given by any. Without the latter a younger instruction could take the
-// token that an older one waits for. If a unit that runs ahead overflows a semaphore, the machine reports it.
+// Legal: in program order no instruction takes a token that is not there yet, and none gives one too many; and between two
+// SYNCs a semaphore is taken by one unit (or the decoder) only, though given by any. Without the latter a younger
+// instruction could take the token that an older one waits for. If a unit that runs ahead overflows a semaphore, the
+// machine reports it.
 //
 // Shown for one instruction and one semaphore of any choice: if all older instructions are done, this one moves or asks for
 // its semaphores, and finds the tokens that it needs; that one of those who can be served is served is job semaphores.
@@ -97,6 +98,7 @@ module deadlock_props
   logic [NumPeers-1:0] grant, asks, gives;
   sem_id_t decoder_take, decoder_give;
   logic [NumUnits-1:0] push, queued, flying;
+  logic idle_units;
 
   assign run = u_scheduler.run;
   assign clear = u_scheduler.clear_all;
@@ -110,6 +112,7 @@ module deadlock_props
   assign decoder_take = u_scheduler.decoder_take;
   assign decoder_give = u_scheduler.decoder_give;
   assign push = u_scheduler.push_valid & u_scheduler.push_ready;
+  assign idle_units = !stage_valid && queued == '0 && flying == '0 && busy_i == '0;
 
   // No semaphore has overflowed.
   always_ff @(posedge clk_i) begin
@@ -126,7 +129,7 @@ module deadlock_props
 
   formal_any #(.WIDTH(UnitIdWidth)) u_taker (.Y(any_taker));
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) taker_q <= any_taker;
+    if (!rst_ni || (idle_units && !unit_issue)) taker_q <= any_taker;
   end
 
   assign count = SumWidth'(u_scheduler.u_semaphores.count_q[Sem]);
@@ -242,11 +245,10 @@ module deadlock_props
   `ASSERT(StageForUsedUnit, !stage_valid || 32'(staged.unit) < UsedUnits)
 
   // --- what is to be shown -----------------------------------------------------------------------------------------------
-  logic goes_on, moves, idle_units, lacks_q;
+  logic goes_on, moves, lacks_q;
 
   assign goes_on = run && !u_scheduler.fault_seen;
   assign moves = u_scheduler.issue_o || push != '0 || cmd_valid != '0 || flying != '0;
-  assign idle_units = !stage_valid && queued == '0 && flying == '0 && busy_i == '0;
 
   // Told a cycle later, which is simpler to prove: the oldest, or the decoder when units are idle, lacks a token.
   always_ff @(posedge clk_i) begin

@@ -49,6 +49,7 @@ void Compiler::build_init() {
   li(t, words);
   program.sub(buffer, t, buffer);
   program.end_loop();
+  program.sync();
   program.wait(s("free"));
   program.wait(s("free"));
   program.halt();

@@ -367,6 +367,11 @@ std::string mode_text(Opcode opcode, uint8_t mode) {
 
 }  // namespace
 
+std::string_view unit_name(Unit unit) {
+  constexpr std::array<std::string_view, 6> kNames = {"scheduler", "DMA", "PIM", "ARR", "SMX", "VEC"};
+  return kNames.at(static_cast<size_t>(unit));
+}
+
 const OpcodeInfo& opcode_info(Opcode opcode) {
   const auto it = std::find_if(kOpcodes.begin(), kOpcodes.end(),
                                [&](const OpcodeInfo& info) { return info.opcode == opcode; });

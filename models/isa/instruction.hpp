@@ -80,6 +80,8 @@ struct UnitCommand {
   friend bool operator==(const UnitCommand&, const UnitCommand&) = default;
 };
 
+// "DMA", "PIM", "ARR", "SMX", "VEC", or "scheduler".
+std::string_view unit_name(Unit unit);
 // Unit and name of an opcode; throws Error for a code that is none.
 const OpcodeInfo& opcode_info(Opcode opcode);
 inline bool is_scheduler(Opcode opcode) { return opcode_info(opcode).unit == Unit::kSched; }

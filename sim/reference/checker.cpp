@@ -23,11 +23,6 @@ CrossbarSettings settings_of(const CompiledModel& model) { return model.golden.c
 
 }  // namespace
 
-std::string_view unit_name(isa::Unit unit) {
-  constexpr std::array<std::string_view, 6> kNames = {"scheduler", "DMA", "PIM", "ARR", "SMX", "VEC"};
-  return kNames.at(slot(unit));
-}
-
 Checker::Checker(const CompiledModel& model) : model_(model), reference_(model.hardware, settings_of(model)) {
   reference_.load(model.segments);
 }

@@ -21,9 +21,6 @@
 
 namespace pimllm::sim {
 
-// "DMA", "PIM", "ARR", "SMX", "VEC", or "scheduler".
-std::string_view unit_name(isa::Unit unit);
-
 // Where the machine differs from the instruction-level reference. Cycles are those of Machine::cycles().
 struct Difference {
   isa::Unit unit = isa::Unit::kSched;

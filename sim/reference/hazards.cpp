@@ -24,6 +24,14 @@ void HazardChecker::take(uint8_t semaphore, isa::Unit unit, uint64_t index) {
   if (queue.empty()) fail("hazard check: semaphore {} taken before it was given", semaphore);
   if (index != ignored_) merge(knows_[at(unit)], queue.front());
   queue.pop_front();
+  const isa::Unit taker = takers_[semaphore].value_or(unit);
+  if (taker != unit) {
+    fail(
+        "hazard check: instruction {}: semaphore {} is taken by {}, and by {} since the last SYNC, expected "
+        "one of them",
+        index, semaphore, isa::unit_name(unit), isa::unit_name(taker));
+  }
+  takers_[semaphore] = unit;
 }
 
 void HazardChecker::begin(isa::Unit unit, uint64_t index, std::string_view name) {
@@ -44,6 +52,7 @@ void HazardChecker::sync() {
   Clock all{};
   for (size_t i = 0; i < kUnits; ++i) all[i] = issued_[i];
   knows_[at(isa::Unit::kSched)] = all;
+  takers_ = {};
 }
 
 void HazardChecker::access(Space space, uint64_t first, uint64_t count, bool is_write) {

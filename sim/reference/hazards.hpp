@@ -6,11 +6,15 @@
 // starts. A semaphore carries the giver's knowledge to the taker. Within VEC, PIM and SMX an instruction sees
 // everything of the earlier ones; within ARR and DMA (which overlap instructions) only semaphores count, and
 // the order of done pulses.
+//
+// Between two SYNCs one unit (or the scheduler) alone takes from a semaphore: of two, the one with the
+// younger instruction could take what the older one waits for, for ever (docs/formal.md, Deadlock).
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 
 #include "models/compiler/compiler.hpp"
@@ -50,6 +54,7 @@ class HazardChecker {
   std::array<Clock, kUnits> knows_{};  // of the unit's last issued instruction; [0] is the scheduler
   std::array<uint32_t, kUnits> issued_{};
   std::array<std::deque<Clock>, isa::kSemaphores> tokens_;
+  std::array<std::optional<isa::Unit>, isa::kSemaphores> takers_;  // since the last SYNC
   std::array<std::unordered_map<uint64_t, Place>, 6> places_;
   isa::Unit unit_ = isa::Unit::kSched;
   uint64_t index_ = 0;

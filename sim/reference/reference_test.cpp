@@ -393,31 +393,25 @@ TEST(Hazards, WaitsAreNeeded) {
   for (const auto& [text, is_caught] : caught) EXPECT_TRUE(is_caught) << text;
 }
 
-// Of two units that take from one semaphore, the one with the younger instruction could take what the older
-// one waits for. (WAIT, at the end of a program, takes what is left.)
-TEST(Compile, OneUnitTakesFromASemaphore) {
-  const auto check = [](const CompiledProgram& program) {
-    std::map<int, isa::Unit> takers;
-    for (const isa::Encoded& word : program.words) {
-      const isa::Instruction in = isa::decode(word);
-      for (const int semaphore : {in.wait0, in.wait1}) {
-        if (semaphore == 0 || isa::is_scheduler(in.opcode)) continue;
-        const isa::Unit unit = isa::opcode_info(in.opcode).unit;
-        EXPECT_EQ(takers.try_emplace(semaphore, unit).first->second, unit)
-            << program.name << ", semaphore " << semaphore;
-      }
-    }
-    EXPECT_FALSE(takers.empty()) << program.name;
+// Compiled and random programs run under the checker, which holds them to what the proof of the scheduler
+// asks for.
+TEST(Hazards, OneTakerBetweenTwoSyncs) {
+  const auto give_and_take = [](HazardChecker& checker, isa::Unit unit) {
+    checker.give(3, isa::Unit::kVec);
+    checker.take(3, unit, 7);
   };
-  for (const auto* config : {"unit", "small"}) {
-    const HardwareParameters hardware = hardware_preset(config);
-    for (const ModelConfig& shape : {tiny_bitnet(), tiny_gpt2(Normalizer::kSoftmax)}) {
-      SCOPED_TRACE(fmt::format("{} on {}", shape.name, config));
-      const CompiledModel compiled = compile(make_random_model(shape, 1), hardware, {.prefill_tokens = 4});
-      check(compiled.init);
-      check(compiled.step);
-      check(compiled.prefill);
-    }
+  HazardChecker checker;
+  give_and_take(checker, isa::Unit::kPim);
+  give_and_take(checker, isa::Unit::kPim);
+  checker.sync();
+  give_and_take(checker, isa::Unit::kSched);
+  try {
+    give_and_take(checker, isa::Unit::kPim);
+    FAIL() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(),
+                 "hazard check: instruction 7: semaphore 3 is taken by PIM, and by scheduler since the "
+                 "last SYNC, expected one of them");
   }
 }
 

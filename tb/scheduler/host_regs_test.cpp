@@ -1,8 +1,10 @@
 // The host registers by themselves: every bit that the machine shows, and every bit that the host sets.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "models/isa/pimllm_regs.h"
 #include "tb/common/axi_lite.hpp"
 #include "tb/common/coverage.hpp"
+#include "tb/common/part.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/common/signal.hpp"
 
@@ -180,8 +183,54 @@ TEST_F(HostRegs, CommandsAreSinglePulses) {
     EXPECT_EQ(pulses, value & 15);
     EXPECT_EQ(pulse_bits(), 0U);
     EXPECT_EQ(host.read(REG(CONTROL)), 0U);
+    pulses = 0;
     host.write_access(REG(CONTROL), value, 0xE);
-    EXPECT_EQ(pulse_bits(), 0U);
+    step();
+    EXPECT_EQ(pulses, 0U);
+  }
+}
+
+// A write that leaves the byte alone keeps the bits for its cycle.
+TEST_F(HostRegs, WriteBehindACommand) {
+  for (const uint32_t value : {1U, 2U, 4U, 8U}) {
+    dut.s_axil_awaddr_i = REG(CONTROL);
+    dut.s_axil_wdata_i = value;
+    dut.s_axil_bready_i = 1;
+    int cycles = 0;
+    for (int cycle = 0; cycle < 10; ++cycle) {
+      dut.s_axil_awvalid_i = dut.s_axil_wvalid_i = cycle < 2;
+      dut.s_axil_wstrb_i = cycle == 0 ? 0xF : 0xE;
+      step();
+      EXPECT_TRUE(pulse_bits() == 0 || pulse_bits() == value);
+      cycles += pulse_bits() != 0;
+    }
+    EXPECT_EQ(cycles, 2) << "command " << value;
+  }
+}
+
+// Reads as fast as they are taken, answers as slow as it may be: none is lost, and they stay in order.
+TEST_F(HostRegs, ReadsInARow) {
+  std::deque<uint32_t> asked;
+  const auto pick = [&] { return static_cast<uint32_t>(REG(CYCLES_LO) + 8 * (rng() % kCounters)); };
+  for (uint32_t i = 0; i < kCounters; ++i) dut.counters_i[i] = 100 + i;
+  uint32_t next = pick();
+  double ready = 0.5;
+  for (int cycle = 0; cycle < 3000; ++cycle) {
+    if (cycle % 100 == 0) ready = std::array{0.05, 0.5, 1.0}[rng() % 3];
+    dut.s_axil_arvalid_i = chance(rng, 0.8);
+    dut.s_axil_araddr_i = next | (rng() & 3);
+    dut.s_axil_rready_i = chance(rng, ready);
+    dut.eval();
+    if (dut.s_axil_rvalid_o != 0 && dut.s_axil_rready_i != 0) {
+      ASSERT_FALSE(asked.empty()) << cycle;
+      ASSERT_EQ(dut.s_axil_rdata_o, 100 + (asked.front() - REG(CYCLES_LO)) / 8) << cycle;
+      asked.pop_front();
+    }
+    if (dut.s_axil_arvalid_i != 0 && dut.s_axil_arready_o != 0) {
+      asked.push_back(next);
+      next = pick();
+    }
+    step();
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "Vsched_counters.h"
 #include "Vsched_fifo.h"
+#include "Vsched_ifetch.h"
 #include "Vsched_loops.h"
 #include "Vsched_operands.h"
 #include "Vsched_queue.h"
@@ -152,6 +153,40 @@ TEST(Semaphores, GiveAndTakeAtOnce) {
     dut.clear_i = 1;
     part.clock();
     dut.clear_i = 0;
+  }
+}
+
+// Each peer, each semaphore, one token or two: twice the same is served with two.
+TEST(Semaphores, EachPeerNeedsEachToken) {
+  Part<Vsched_semaphores> part;
+  auto& dut = part.dut;
+  dut.clear_i = dut.take_req_i = dut.give_valid_i = 0;
+  part.reset();
+  for (size_t p = 0; p < kPeers; ++p) {
+    for (size_t s = 1; s < kSemaphores; ++s) {
+      for (const auto& [given, asked, expected] :
+           {std::array{s, s, size_t{0}}, std::array{size_t{0}, s, size_t{1}},
+            std::array{s, size_t{0}, size_t{1}}}) {
+        // One token first; what it does not serve gets the second.
+        Asks takes{}, gives{};
+        gives[p] = {.valid = true, .sems = {s, 0}};
+        takes[p] = {.valid = true, .sems = {asked, given}};
+        dut.give_sem_i = packed(gives);
+        dut.take_sem_i = packed(takes);
+        dut.give_valid_i = valid_bits(gives);
+        part.clock();
+        dut.take_req_i = valid_bits(takes);
+        dut.give_valid_i = expected == 0 ? valid_bits(gives) : 0;
+        dut.eval();
+        ASSERT_EQ(dut.take_gnt_o, expected << p) << "semaphore " << s;
+        part.clock();
+        dut.give_valid_i = 0;
+        dut.eval();
+        ASSERT_EQ(dut.take_gnt_o, expected == 0 ? 1U << p : 0U) << "semaphore " << s;
+        part.clock();
+        dut.take_req_i = 0;
+      }
+    }
   }
 }
 
@@ -574,6 +609,93 @@ TEST(OperandStage, AddsChecksAndPushes) {
       errors = 0;
     }
     part.clock();
+  }
+}
+
+// --- instruction fetch
+// ----------------------------------------------------------------------------------------
+
+constexpr uint64_t kLines = 8, kAhead = 6, kLineInstrs = 8, kBeats = 16;  // beats of a line
+constexpr size_t kFetchBytes = 8;
+
+uint64_t beat_data(uint64_t address) { return address * 0x9E3779B97F4A7C15; }
+
+// Memory that answers one beat a cycle and keeps what was asked for.
+struct FetchBench {
+  explicit FetchBench(uint64_t seed) : rng(make_rng(seed)) {
+    auto& dut = part.dut;
+    dut.run_i = dut.redirect_valid_i = dut.instr_ready_i = 0;
+    dut.m_axi_fetch_arready_i = dut.m_axi_fetch_rvalid_i = 0;
+    dut.m_axi_fetch_rresp_i = 0;
+    part.reset();
+  }
+
+  void cycle() {
+    auto& dut = part.dut;
+    dut.m_axi_fetch_arready_i = chance(rng, 0.7);
+    dut.m_axi_fetch_rvalid_i = !beats.empty() && chance(rng, 0.7);
+    if (!beats.empty()) dut.m_axi_fetch_rdata_i = beat_data(beats.front());
+    dut.m_axi_fetch_rlast_i = !beats.empty() && (beats.front() / kFetchBytes + 1) % kBeats == 0;
+    dut.eval();
+    if (dut.m_axi_fetch_rvalid_i != 0) beats.pop_front();
+    if (dut.m_axi_fetch_arvalid_o != 0 && dut.m_axi_fetch_arready_i != 0) {
+      const uint64_t address = dut.m_axi_fetch_araddr_o;
+      ASSERT_EQ(dut.m_axi_fetch_arlen_o, kBeats - 1);
+      asked.push_back(address / (kBeats * kFetchBytes));
+      for (uint64_t i = 0; i < kBeats; ++i) beats.push_back(address + kFetchBytes * i);
+    }
+    part.clock();
+  }
+
+  // Until everything that is wanted has come.
+  void settle() {
+    for (int i = 0; i < 400; ++i) cycle();
+    ASSERT_TRUE(beats.empty());
+  }
+
+  Part<Vsched_ifetch> part;
+  std::mt19937_64 rng;
+  std::deque<uint64_t> beats;   // addresses that memory owes
+  std::vector<uint64_t> asked;  // lines
+};
+
+// The line of the decoder and the next six, in order, each once; a line further, one more.
+TEST(Ifetch, AsksForTheLinesAhead) {
+  constexpr int kLineBits = 41;
+  FetchBench bench(7);
+  auto& dut = bench.part.dut;
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(round);
+    dut.run_i = 0;
+    bench.settle();
+    ASSERT_EQ(dut.idle_o, 1);
+    bench.asked.clear();
+    const uint64_t line = round < kLineBits ? uint64_t{1} << round : bench.rng() & ((uint64_t{1} << 40) - 1);
+    uint64_t pc = line * kLineInstrs + bench.rng() % kLineInstrs;
+    dut.run_i = 1;
+    dut.redirect_valid_i = 1;
+    dut.redirect_pc_i = pc;
+    bench.cycle();
+    dut.redirect_valid_i = 0;
+    std::vector<uint64_t> expected;
+    for (uint64_t l = line; l <= line + kAhead; ++l) expected.push_back(l);
+    bench.settle();
+    ASSERT_EQ(bench.asked, expected);
+    while (pc / kLineInstrs < line + 2 * kLines) {
+      ASSERT_EQ(dut.instr_valid_o, 1);
+      ASSERT_EQ(dut.instr_pc_o, pc);
+      ASSERT_EQ(dut.instr_error_o, 0);
+      for (size_t i = 0; i < 2; ++i)
+        ASSERT_EQ(bits_of(Signal(dut.instr_o), 64 * i, 64), beat_data(16 * pc + 8 * i));
+      dut.instr_ready_i = 1;
+      bench.cycle();
+      dut.instr_ready_i = 0;
+      ++pc;
+      // The next to be delivered tells which lines are wanted.
+      if (pc % kLineInstrs == kLineInstrs - 1) expected.push_back(pc / kLineInstrs + 1 + kAhead);
+      bench.settle();
+      ASSERT_EQ(bench.asked, expected) << "instruction " << pc % kLineInstrs;
+    }
   }
 }
 

@@ -394,6 +394,25 @@ TYPED_TEST(Scheduler, ErrorsEachInTurn) {
   run_and_check(b, ProgramGenerator(b.rng).generate(20), kBase);
 }
 
+// A number of a host register counts with all of its 48 bits.
+TYPED_TEST(Scheduler, NumbersOfHostRegistersAreWhole) {
+  typename TestFixture::Bench b(19, TestFixture::kBytes);
+  const auto refused = [&](Opcode opcode, int64_t number) {
+    b.load({op(opcode, {.rd = 1, .rs = 1, .imm = number}), op(Opcode::kHalt)}, kBase);
+    b.start(kBase);
+    ASSERT_EQ(b.wait_end(), kError) << number;
+    ASSERT_EQ(b.host.read(REG(ERROR_CAUSE)), static_cast<uint32_t>(ErrorCode::kBadOperand)) << number;
+    b.host.write(REG(CONTROL), PIMLLM_REGS__CONTROL__SOFT_RESET_bm);
+    ASSERT_EQ(b.wait_end(), 0U);
+  };
+  constexpr int kImmBits = 48, kFirstBit = 4;  // above all of the numbers
+  for (int bit = kFirstBit; bit < kImmBits; ++bit) {
+    for (const int64_t number : {0, 1, 2, 4, 5, 6, 7}) refused(Opcode::kCsrr, int64_t{1} << bit | number);
+    for (const int64_t number : {1, 2, 8}) refused(Opcode::kCsrw, int64_t{1} << bit | number);
+    if (testing::Test::HasFailure()) FAIL() << "bit " << bit;
+  }
+}
+
 // The last legal address of each space passes, in the configuration `unit`.
 TEST(SchedulerLimits, LastAddressesPass) {
   ControlBench<Vcontrol_unit> b(5, 8);
