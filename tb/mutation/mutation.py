@@ -73,7 +73,7 @@ def run(bench: Bench, entry: Entry, mutant: int, timeout: float) -> str:
 def load(text: str) -> tuple[dict[str, dict[str, str]], list[Entry]]:
     table = tomllib.loads(text)
     entries = [Entry(name, t.get("module", name), t["benches"], t.get("parameters", {}), t.get("mutants", MUTANTS),
-                     t.get("inside", []), t.get("only_if", {}))
+                     t.get("inside", []), t.get("only_if", []), t.get("assume", []))
                for name, t in table["modules"].items()]
     for entry in entries:
         for bench in entry.benches:
@@ -101,18 +101,18 @@ class Results:
         self.path = OUT / f"results/{entry.name}.json"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256((OUT / f"netlists/{entry.name}.v").read_bytes()).hexdigest()
-        self.data = {"netlist": digest, "benches": "", "seconds": 0.0, "verdicts": {}}
+        self.data = {"netlist": digest, "tried": "", "seconds": 0.0, "verdicts": {}}
         if self.path.exists() and not fresh:
             kept = json.loads(self.path.read_text())
             if kept["netlist"] == digest:
-                self.data = kept
+                self.data |= kept
 
     def verdicts(self) -> dict[int, str]:
         return {int(m): v for m, v in self.data["verdicts"].items()}
 
-    def forget_survivors_of(self, benches: str) -> None:
-        if self.data["benches"] != benches:
-            self.data["benches"] = benches
+    def forget_survivors_of(self, tried: str) -> None:
+        if self.data["tried"] != tried:
+            self.data["tried"] = tried
             self.data["verdicts"] = {m: v for m, v in self.data["verdicts"].items() if not v.startswith(SURVIVED)}
 
     def set(self, mutant: int, verdict: str) -> None:
@@ -154,7 +154,8 @@ def source_of(line: str) -> str:
 def run_entry(entry: Entry, listed: list[str], benches: dict[str, Bench], machine: Bench, fresh: bool, jobs: int) -> Results:
     began = time.monotonic()
     results = Results(entry, fresh)
-    results.forget_survivors_of("".join(b.digest() for b in [*(benches[n] for n in entry.benches), machine]))
+    results.forget_survivors_of("".join(b.digest() for b in [*(benches[n] for n in entry.benches), machine])
+                                + repr((entry.proofs, entry.conditions)))
 
     def left() -> list[int]:
         return [m for m in range(1, len(listed) + 1) if m not in results.verdicts()]

@@ -2,6 +2,7 @@
 """The parts of `make mutation` that need no Yosys: what counts as killed, what is kept, how a header is read."""
 
 import dataclasses
+import json
 import pathlib
 import sys
 import tempfile
@@ -89,14 +90,43 @@ endmodule
         self.assertEqual(header.unpacked, {"data_i": ("Half", False)})
 
     def test_what_has_to_be_proven(self) -> None:
-        self.assertEqual(ENTRY.proofs, ["-prove trigger 0"])
-        only_if = dataclasses.replace(ENTRY, only_if={"port": "error_o", "value": 0, "reason": "refused"})
-        self.assertEqual(only_if.proofs, ["-prove cmp_error_o 1", "-set gold_error_o 0 -prove trigger 0"])
-        for sat_runs, proven in ((1, set()), (2, {3})):
-            def solver(script: str, work: pathlib.Path, log: str) -> None:
-                work.with_suffix(".proved").write_text("mutant 3\n" + sat_runs * (netlist.PROVED + "!\n"))
-            with mock.patch.object(netlist, "run_yosys", solver), mock.patch.object(netlist, "ROOT", self.out):
-                self.assertEqual(netlist.prove(only_if, [3], 60), proven)
+        self.assertEqual(ENTRY.proofs, ["-prove trigger 0 always"])
+        rule = {"outputs": ["a_o", "b_o"], "port": "error_o", "value": 0, "reason": "refused"}
+        assumption = {"assertion": "InRange", "wire": "x_q[7:4]", "value": 3}
+        entry = dataclasses.replace(ENTRY, only_if=[rule], assume=[assumption])
+        self.assertEqual(entry.proofs, ["-set gold.assumed_0 3 -prove trigger 0 always",
+                                        "-set gold.assumed_0 3 -set gold.counts_0 0 -prove cmp_a_o 1 -prove cmp_b_o 1 all"])
+        self.assertEqual(entry.conditions, {"assumed_0": "x_q[7:4]", "counts_0": "error_o"})
+
+    def prove(self, entry: netlist.Entry, sat_runs: int) -> set[int]:
+        """With a solver that proves so many of what it is asked."""
+        module = {"cells": {"u_a": {"type": "a", "port_directions": {"d_i": "input"}, "connections": {"d_i": [2, 3, 4]}},
+                            "$1": {"type": "$and", "port_directions": {}, "connections": {}}},
+                  "netnames": {"x_q": {"bits": [5] * 8}, "error_o": {"bits": [6] * 4}}}
+        (self.out / "netlists/part.json").write_text(json.dumps({"modules": {"part_mutants": module}}))
+        (self.out / "part.sv").write_text("  `ASSERT(InRange, x_q < 8)\n")
+
+        def solver(script: str, work: pathlib.Path, log: str) -> None:
+            self.script = script
+            work.with_suffix(".proved").write_text("mutant 3\n" + sat_runs * (netlist.PROVED + "!\n"))
+        with (mock.patch.object(netlist, "run_yosys", solver), mock.patch.object(netlist, "ROOT", self.out),
+              mock.patch.object(netlist, "file_of", lambda module: "part.sv")):
+            return netlist.prove(entry, [3], 60)
+
+    def test_equivalent_is_what_is_proven_in_all_parts(self) -> None:
+        rule = {"outputs": ["a_o"], "port": "error_o", "value": 0, "reason": "refused"}
+        entry = dataclasses.replace(ENTRY, only_if=[rule], assume=[{"assertion": "InRange", "wire": "x_q[7:4]", "value": 3}])
+        self.assertEqual(self.prove(entry, 1), set())
+        self.assertEqual(self.prove(entry, 2), {3})
+        for line in ("add -wire assumed_0 4", "connect -set assumed_0 x_q[7:4]", "add -wire counts_0 4",
+                     "chtype -set of_u_a part_mutants/c:u_a", "delete -output gold/a_o gate/a_o"):
+            self.assertIn(line + "\n", self.script)
+        self.assertIn("input [2:0] d_i", (self.out / "netlists/part.cells.v").read_text())
+
+    def test_an_assumption_is_an_assertion_of_the_module(self) -> None:
+        entry = dataclasses.replace(ENTRY, assume=[{"assertion": "Other", "wire": "x_q", "value": 0}])
+        with self.assertRaisesRegex(ValueError, "part: assertion Other: expected in part, found none"):
+            self.prove(entry, 1)
 
     def test_unknown_bench(self) -> None:
         with self.assertRaisesRegex(ValueError, "part: no bench other, expected one of unit"):

@@ -6,6 +6,7 @@ are those of the entry. An environment variable, read when the simulation starts
 """
 
 import dataclasses
+import json
 import pathlib
 import re
 import subprocess
@@ -34,24 +35,30 @@ script {work}.list
 opt_clean
 rename {module} {name}_mutants
 bwmuxmap
-splitnets -driver
 write_rtlil {work}.il
+write_json {work}.json
+splitnets -driver
 write_verilog -noattr -noparallelcase {work}.v
 """
 
 # All state and all instances become inputs and outputs, the same for the module and the mutant: equal outputs for equal inputs,
-# from any state, mean that no run can tell them apart.
+# from any state, mean that no run can tell them apart. State that nothing reads is left out.
 PROVE_BEGIN = """read_rtlil {work}.il
 memory_map
 opt_clean
 async2sync
+simplemap t:$*dff*
+opt_clean
 dffunmap
-simplemap t:$dff
 chtype -set state_ff t:$_DFF_P_
 rename -enumerate -pattern state_% t:state_ff
-read_verilog -lib {work}.ff.v
+read_verilog -lib {work}.cells.v
+{instances}
 select -assert-none t:$*ff* t:$*_DFF* t:$*latch* t:$mem*
 expose -evert {name}_mutants/c:*
+cd {name}_mutants
+{conditions}
+cd ..
 check -assert {name}_mutants
 delete -port {name}_mutants/mutant_i
 """
@@ -64,13 +71,16 @@ connect -set mutant_i {width}'d0
 cd gate
 connect -set mutant_i {width}'d{mutant}
 cd ..
-miter -equiv -flatten {outputs} gold gate miter
-opt -full miter
+miter -equiv -flatten -make_outcmp gold gate all
+opt -full all
+{without}
+miter -equiv -flatten gold gate always
+opt -full always
 tee -a {work}.proved log mutant {mutant}
 """
-PROOF = "tee -a {work}.proved sat -timeout {timeout} {what} miter\n"
+PROOF = "tee -a {work}.proved sat -timeout {timeout} {what}\n"
 PROVED = "SAT proof finished - no model found: SUCCESS"
-STATE_FF = "module state_ff (input C, input D, output Q); endmodule"
+STATE_FF = "module state_ff (input C, input D, output Q); endmodule\n"
 
 
 @dataclasses.dataclass
@@ -82,15 +92,26 @@ class Entry:
     parameters: dict[str, int]
     mutants: int
     inside: list[str]
-    only_if: dict[str, Any] = dataclasses.field(default_factory=dict)  # port, value: else the other outputs do not matter
+    only_if: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # outputs that count while port has that value
+    assume: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # wire has that value, by an assertion of the RTL
+
+    @property
+    def gated(self) -> list[str]:
+        return [output for rule in self.only_if for output in rule["outputs"]]
 
     @property
     def proofs(self) -> list[str]:
-        """What the solver has to prove, all of it, for a mutant to be equivalent."""
-        if not self.only_if:
-            return ["-prove trigger 0"]
-        port, value = self.only_if["port"], self.only_if["value"]
-        return [f"-prove cmp_{port} 1", f"-set gold_{port} {value} -prove trigger 0"]
+        """What the solver has to prove, all of it, for a mutant to be equivalent: outputs always, and those that count only if."""
+        assumed = "".join(f"-set gold.assumed_{i} {a['value']} " for i, a in enumerate(self.assume))
+        return [assumed + "-prove trigger 0 always"] + [
+            assumed + f"-set gold.counts_{i} {rule['value']} " +
+            "".join(f"-prove cmp_{output} 1 " for output in rule["outputs"]) + "all" for i, rule in enumerate(self.only_if)]
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Names for the wires that proofs set, and what is to be seen there."""
+        return {f"assumed_{i}": a["wire"] for i, a in enumerate(self.assume)} | {
+            f"counts_{i}": rule["port"] for i, rule in enumerate(self.only_if)}
 
     @property
     def variable(self) -> str:
@@ -233,14 +254,43 @@ def write_overlay(entries: list[Entry]) -> None:
             write_if_new(OUT / name, texts[name].encode() if name in texts else path.read_bytes())
 
 
+def instances_of(netlist: dict[str, Any]) -> dict[str, dict[str, tuple[str, int]]]:
+    """Direction and width of each port of each instance; Yosys has one black box for all of a module, with the widths of one."""
+    return {name: {port: (cell["port_directions"][port], len(bits)) for port, bits in cell["connections"].items()}
+            for name, cell in netlist["cells"].items() if not cell["type"].startswith("$")}
+
+
+def width_of(wire: str, netlist: dict[str, Any]) -> int:
+    """Of a wire, a bit or a slice of it."""
+    name, bits, high, low = re.fullmatch(r"(.*?)(\[(\d+)(?::(\d+))?\])?", wire).groups()
+    if not bits:
+        return len(netlist["netnames"][name]["bits"])
+    return int(high) - int(low or high) + 1
+
+
+def black_box(name: str, ports: dict[str, tuple[str, int]]) -> str:
+    return f"module \\{name} ({', '.join(f'{d} [{width - 1}:0] {port}' for port, (d, width) in ports.items())}); endmodule\n"
+
+
 def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
     """Those of the mutants that are proven equivalent to the module."""
     work = OUT / "netlists" / entry.name
+    source = (ROOT / file_of(entry.module)).read_text()
+    for assumption in entry.assume:
+        if f"ASSERT({assumption['assertion']}," not in source:
+            raise ValueError(f"{entry.name}: assertion {assumption['assertion']}: expected in {entry.module}, found none")
     proved = work.with_suffix(".proved")
     proved.unlink(missing_ok=True)
-    work.with_suffix(".ff.v").write_text(STATE_FF)
-    values = {"name": entry.name, "work": work.relative_to(ROOT), "width": SELECT_WIDTH, "timeout": timeout,
-              "outputs": "-make_outputs -make_outcmp" if entry.only_if else ""}
+    module = json.loads(work.with_suffix(".json").read_text())["modules"][f"{entry.name}_mutants"]
+    cells = instances_of(module)
+    work.with_suffix(".cells.v").write_text(STATE_FF + "".join(black_box(f"of_{name}", p) for name, p in cells.items()))
+    values = {
+        "name": entry.name, "work": work.relative_to(ROOT), "width": SELECT_WIDTH, "timeout": timeout,
+        "instances": "\n".join(f"chtype -set of_{name} {entry.name}_mutants/c:{name}" for name in cells),
+        "conditions": "\n".join(f"add -wire {name} {width_of(wire, module)}\nsetattr -set keep 1 w:{name}\nconnect -set {name} {wire}"
+                                for name, wire in entry.conditions.items()),
+        "without": "delete -output " + " ".join(f"{side}/{o}" for side in ("gold", "gate") for o in entry.gated)
+                   if entry.gated else ""}
     run_yosys(PROVE_BEGIN.format(**values) + "design -save cut\n" +
               "".join(PROVE_ONE.format(**values, mutant=m) + "".join(PROOF.format(**values, what=p) for p in entry.proofs)
                       for m in mutants), work, "prove")
