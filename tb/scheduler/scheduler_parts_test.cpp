@@ -672,13 +672,14 @@ TEST(Ifetch, AsksForTheLinesAhead) {
     bench.asked.clear();
     const uint64_t line = round < kLineBits ? uint64_t{1} << round : bench.rng() & ((uint64_t{1} << 40) - 1);
     uint64_t pc = line * kLineInstrs + bench.rng() % kLineInstrs;
-    dut.run_i = 1;
     dut.redirect_valid_i = 1;
     dut.redirect_pc_i = pc;
     bench.cycle();
     dut.redirect_valid_i = 0;
+    dut.run_i = 1;
     std::vector<uint64_t> expected;
-    for (uint64_t l = line; l <= line + kAhead; ++l) expected.push_back(l);
+    // The instruction behind the one delivered tells which lines are wanted.
+    for (uint64_t l = line; l <= (pc + 1) / kLineInstrs + kAhead; ++l) expected.push_back(l);
     bench.settle();
     ASSERT_EQ(bench.asked, expected);
     while (pc / kLineInstrs < line + 2 * kLines) {
@@ -691,7 +692,6 @@ TEST(Ifetch, AsksForTheLinesAhead) {
       bench.cycle();
       dut.instr_ready_i = 0;
       ++pc;
-      // The next to be delivered tells which lines are wanted.
       if (pc % kLineInstrs == kLineInstrs - 1) expected.push_back(pc / kLineInstrs + 1 + kAhead);
       bench.settle();
       ASSERT_EQ(bench.asked, expected) << "instruction " << pc % kLineInstrs;
