@@ -267,6 +267,8 @@ module dma_load
   `ASSERT_STABLE(LinStable, lin_req_o || flush_i, lin_gnt_i || flush_i, {lin_space_o, lin_addr_o, lin_slice_o
                  })
   `ASSERT(DataExpected, !r_valid_i || outstanding_q != '0)
+  `ASSERT(RequestAligned, !req_busy_q || req_addr_q[BeatShift-1:0] == '0)
+  `ASSERT(SliceInWord, !sink_valid || slice <= last_slice)
   `ASSERT(BurstNotEmpty, !req_busy_q || burst != '0)
   `ASSERT(BurstInPage,
           !ar_valid_o || 32'(ar_addr_o[11:0]) + ((32'(ar_len_o) + 32'd1) << BeatShift) <= PageBytes)

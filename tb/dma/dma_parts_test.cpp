@@ -275,6 +275,18 @@ TEST_F(DmaLoad, BurstsAndWritesOfAnyLoad) {
   }
 }
 
+// As many tiles and as long ones as the counters hold.
+TEST_F(DmaLoad, LongestLoads) {
+  for (const Load& l : {Load{.tiles = 0xFFFF, .tiled = 1}, Load{.beats = 0x1FFFF, .tiled = 1}}) {
+    cycle(&l, 1, 1);
+    for (int i = 0; i < 200000 && part.dut.idle_o == 0; ++i) {
+      cycle(nullptr, 1, 1);
+      ASSERT_FALSE(HasFatalFailure());
+    }
+    ASSERT_EQ(part.dut.idle_o, 1);
+  }
+}
+
 // A memory that says nothing is asked for as many bursts as the counter holds.
 TEST_F(DmaLoad, CountsItsBursts) {
   const Load l{.tiles = 6000, .tiled = 1};

@@ -73,7 +73,8 @@ def run(bench: Bench, entry: Entry, mutant: int, timeout: float) -> str:
 def load(text: str) -> tuple[dict[str, dict[str, str]], list[Entry]]:
     table = tomllib.loads(text)
     entries = [Entry(name, t.get("module", name), t["benches"], t.get("parameters", {}), t.get("mutants", MUTANTS),
-                     t.get("inside", []), t.get("only_if", []), t.get("assume", []))
+                     t.get("inside", []), t.get("only_if", []), t.get("assume", []),
+                     t.get("whole", []))
                for name, t in table["modules"].items()]
     for entry in entries:
         for bench in entry.benches:

@@ -98,6 +98,11 @@ endmodule
                                         "-set gold.assumed_0 3 -set gold.counts_0 0 -prove cmp_a_o 1 -prove cmp_b_o 1 all"])
         self.assertEqual(entry.conditions, {"assumed_0": "x_q[7:4]", "counts_0": "error_o"})
 
+    def test_an_assumption_with_a_condition_is_two_cases(self) -> None:
+        entry = dataclasses.replace(ENTRY, assume=[{"assertion": "InRange", "wire": "x_q", "value": 3, "when": "busy_q"}])
+        self.assertEqual(entry.proofs, ["-set gold.when_0 0 -prove trigger 0 always",
+                                        "-set gold.when_0 1 -set gold.assumed_0 3 -prove trigger 0 always"])
+
     def prove(self, entry: netlist.Entry, sat_runs: int) -> set[int]:
         """With a solver that proves so many of what it is asked."""
         module = {"cells": {"u_a": {"type": "a", "port_directions": {"d_i": "input"}, "connections": {"d_i": [2, 3, 4]}},

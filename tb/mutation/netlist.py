@@ -44,6 +44,8 @@ write_verilog -noattr -noparallelcase {work}.v
 # All state and all instances become inputs and outputs, the same for the module and the mutant: equal outputs for equal inputs,
 # from any state, mean that no run can tell them apart. State that nothing reads is left out.
 PROVE_BEGIN = """read_rtlil {work}.il
+{whole}
+flatten {name}_mutants
 memory_map
 opt_clean
 async2sync
@@ -94,6 +96,7 @@ class Entry:
     inside: list[str]
     only_if: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # outputs that count while port has that value
     assume: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # wire has that value, by an assertion of the RTL
+    whole: list[str] = dataclasses.field(default_factory=list)  # modules whose instances proofs do not cut off
 
     @property
     def gated(self) -> list[str]:
@@ -102,15 +105,22 @@ class Entry:
     @property
     def proofs(self) -> list[str]:
         """What the solver has to prove, all of it, for a mutant to be equivalent: outputs always, and those that count only if."""
-        assumed = "".join(f"-set gold.assumed_{i} {a['value']} " for i, a in enumerate(self.assume))
-        return [assumed + "-prove trigger 0 always"] + [
-            assumed + f"-set gold.counts_{i} {rule['value']} " +
-            "".join(f"-prove cmp_{output} 1 " for output in rule["outputs"]) + "all" for i, rule in enumerate(self.only_if)]
+        # Where an assumption has a condition, that is one case, and its opposite another.
+        cases = [""]
+        for i, a in enumerate(self.assume):
+            holds = f"-set gold.assumed_{i} {a['value']} "
+            cases = [case + more for case in cases for more in
+                     ([f"-set gold.when_{i} 0 ", f"-set gold.when_{i} 1 {holds}"] if "when" in a else [holds])]
+        goals = ["-prove trigger 0 always"] + [
+            f"-set gold.counts_{i} {rule['value']} " + "".join(f"-prove cmp_{output} 1 " for output in rule["outputs"]) + "all"
+            for i, rule in enumerate(self.only_if)]
+        return [case + goal for goal in goals for case in cases]
 
     @property
     def conditions(self) -> dict[str, str]:
         """Names for the wires that proofs set, and what is to be seen there."""
         return {f"assumed_{i}": a["wire"] for i, a in enumerate(self.assume)} | {
+            f"when_{i}": a["when"] for i, a in enumerate(self.assume) if "when" in a} | {
             f"counts_{i}": rule["port"] for i, rule in enumerate(self.only_if)}
 
     @property
@@ -254,10 +264,8 @@ def write_overlay(entries: list[Entry]) -> None:
             write_if_new(OUT / name, texts[name].encode() if name in texts else path.read_bytes())
 
 
-def instances_of(netlist: dict[str, Any]) -> dict[str, dict[str, tuple[str, int]]]:
-    """Direction and width of each port of each instance; Yosys has one black box for all of a module, with the widths of one."""
-    return {name: {port: (cell["port_directions"][port], len(bits)) for port, bits in cell["connections"].items()}
-            for name, cell in netlist["cells"].items() if not cell["type"].startswith("$")}
+def instances_of(netlist: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: cell for name, cell in netlist["cells"].items() if not cell["type"].startswith("$")}
 
 
 def width_of(wire: str, netlist: dict[str, Any]) -> int:
@@ -268,8 +276,21 @@ def width_of(wire: str, netlist: dict[str, Any]) -> int:
     return int(high) - int(low or high) + 1
 
 
-def black_box(name: str, ports: dict[str, tuple[str, int]]) -> str:
-    return f"module \\{name} ({', '.join(f'{d} [{width - 1}:0] {port}' for port, (d, width) in ports.items())}); endmodule\n"
+def black_box(name: str, cell: dict[str, Any]) -> str:
+    """For one instance: Yosys has one box for all of a module, with the widths of one."""
+    ports = ", ".join(f"{cell['port_directions'][port]} [{len(bits) - 1}:0] {port}" for port, bits in cell["connections"].items())
+    return f"module \\{name} ({ports}); endmodule\n"
+
+
+def write_whole(name: str, cell: dict[str, Any], work: pathlib.Path) -> str:
+    """Elaborates the module of an instance as it is there; a file for `read_rtlil`."""
+    module = cell["type"]
+    own = parse_header((ROOT / file_of(module)).read_text(), module).parameters
+    parameters = " ".join(f"-G {k}={int(v, 2)}" for k, v in cell["parameters"].items() if k in own)
+    path = f"{work.relative_to(ROOT)}.{name}.il"
+    run_yosys(f"read_slang -j 1 -DSYNTHESIS -Irtl/common {' '.join(rtl_files())} --top {module} {parameters}\n"
+              f"flatten\nproc\nopt_clean\nrename {module} of_{name}\nwrite_rtlil {path}\n", work, name)
+    return path
 
 
 def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
@@ -283,10 +304,13 @@ def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
     proved.unlink(missing_ok=True)
     module = json.loads(work.with_suffix(".json").read_text())["modules"][f"{entry.name}_mutants"]
     cells = instances_of(module)
-    work.with_suffix(".cells.v").write_text(STATE_FF + "".join(black_box(f"of_{name}", p) for name, p in cells.items()))
+    whole = {name: write_whole(name, cell, work) for name, cell in cells.items() if cell["type"] in entry.whole}
+    boxes = "".join(black_box(f"of_{name}", cell) for name, cell in cells.items() if name not in whole)
+    work.with_suffix(".cells.v").write_text(STATE_FF + boxes)
     values = {
         "name": entry.name, "work": work.relative_to(ROOT), "width": SELECT_WIDTH, "timeout": timeout,
-        "instances": "\n".join(f"chtype -set of_{name} {entry.name}_mutants/c:{name}" for name in cells),
+        "whole": "\n".join(f"read_rtlil {path}\nchtype -set of_{name} {entry.name}_mutants/c:{name}" for name, path in whole.items()),
+        "instances": "\n".join(f"chtype -set of_{name} {entry.name}_mutants/c:{name}" for name in cells if name not in whole),
         "conditions": "\n".join(f"add -wire {name} {width_of(wire, module)}\nsetattr -set keep 1 w:{name}\nconnect -set {name} {wire}"
                                 for name, wire in entry.conditions.items()),
         "without": "delete -output " + " ".join(f"{side}/{o}" for side in ("gold", "gate") for o in entry.gated)
