@@ -224,7 +224,7 @@ module pim_load
   always_comb begin
     unique case (state_q)
       Load: rd_req = words_left_q != '0;
-      Prog: rd_req = words_left_q != '0 && !data_q && (!have_q || slice_last);
+      Prog: rd_req = words_left_q != '0 && !data_q && (!have_q || (slice_last && !bad_code));
       default: rd_req = 1'b0;
     endcase
   end

@@ -437,8 +437,7 @@ class PimLoad : public testing::Test {
       part.dut.pipeline_idle_i = chance(rng, idles);
       cycle({});
     } while (part.dut.pipeline_idle_i == 0 && !HasFailure());
-    // Only where every read is granted: code 3 at the end of a word withdraws the read of the next one.
-    const double bad = grants == 1 ? std::array{0.0, 0.003}[rng() % 2] : 0;
+    const double bad = std::array{0.0, 0.003}[rng() % 2];
     uint64_t address = c.a0, words = (c.count + kRowsPerWord - 1) / kRowsPerWord, row = c.s1, group = 0;
     std::deque<uint8_t> slices;  // of the word at hand, a row and column group each
     bool data = false;
