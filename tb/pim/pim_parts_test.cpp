@@ -443,11 +443,12 @@ class PimLoad : public testing::Test {
     bool data = false;
     for (bool over = false; !over && !HasFailure();) {
       Shown s;
-      if (words > 0 && !data && slices.size() <= 1) s.read = address;
+      bool wanted = slices.size() <= 1;
       if (!slices.empty()) {
         const uint64_t codes = slices.front();
         if ((codes & codes >> 1 & 0x55) != 0) {
           s.error = isa::ErrorCode::kBadOperand;
+          wanted = false;
         } else {
           s.row = {c.s0 % kSets, c.s0 / kSets, group, row, codes};
           s.done = row + 1 == uint64_t{c.s1} + c.count && group + 1 == kColGroups;
@@ -457,6 +458,7 @@ class PimLoad : public testing::Test {
         row += group + 1 == kColGroups;
         group = (group + 1) % kColGroups;
       }
+      if (words > 0 && !data && wanted) s.read = address;
       std::array<uint8_t, 4 * kLanes> word{};
       for (size_t cell = 0; cell < 4 * word.size(); ++cell) {
         const uint64_t code = chance(rng, bad) ? 3 : rng() % 3;
