@@ -186,6 +186,7 @@ module pim_reduce
   `ASSERT_STABLE(WriteStable, act_wr_req_o, act_wr_gnt_i, act_wr_addr_o)
   `ASSERT(StartWhenFree, !group_start_i || !started_q || hold_free_o)
   `ASSERT(CaptureAfterStart, !capture_i || (started_q && !full_q))
+  `ASSERT(ColumnInChunk, !read || 32'(col_word_q) < XbarSets * TileWords)
   `ASSERT(PartsHaveOneColumn, !read || (part_first_q && part_last_q) || col_tiles_q == 1)
   `ASSERT(DonePulseAfterWrites, !done_q || !$past(out_valid_q) || $past(out_pop))
   `COVER(PartAdded, sum_pop && !sum_first_q)

@@ -123,7 +123,9 @@ TEST(PimConvert, StepsOfChunks) {
       frees = std::array{0.01, 0.2, 1.0}[rng() % 3];
     }
     // Settings change while there is nothing to do.
-    if (!work && !offered && chance(rng, 0.5)) dut.rows_per_conv_i = static_cast<uint16_t>(1 + rng() % kRows);
+    if (!work && !offered && chance(rng, 0.5)) {
+      dut.rows_per_conv_i = static_cast<uint16_t>(chance(rng, 0.3) ? kRows - rng() % 2 : 1 + rng() % kRows);
+    }
     if (!offered && chance(rng, offers)) offered = random_chunk(rng, kSets);
     dut.chunk_valid_i = offered.has_value();
     drive(Signal(dut.chunk_i), offered ? *offered : random_chunk(rng, kSets));
@@ -194,8 +196,9 @@ uint64_t up_to(std::mt19937_64& rng, uint64_t most) {
   return std::array{uint64_t{0}, most, value, value, value, value, value, value}[rng() % 8];
 }
 
-// 1..most, small ones more often.
+// 1..most, small ones more often, and just above powers of two.
 uint64_t few(std::mt19937_64& rng, uint64_t most) {
+  if (rng() % 8 == 0) return std::min(most, (uint64_t{1} << rng() % 16) + rng() % 4);
   return 1 + rng() % std::min(most, uint64_t{1} << (rng() % 4 == 0 ? rng() % 17 : rng() % 4));
 }
 
@@ -213,14 +216,15 @@ UnitCmd random_xbar(std::mt19937_64& rng) {
   return c;
 }
 
-// One of a few words at `place`, the output of one where another reads.
+// One of a few words at `place`, the output of one where another reads, or next to it.
 UnitCmd xbar_near(std::mt19937_64& rng, uint64_t place) {
   UnitCmd c = random_xbar(rng);
   c.s1 = static_cast<uint16_t>(1 + rng() % 5);
   c.count = static_cast<uint16_t>(1 + rng() % 12);
   c.s0 = static_cast<uint16_t>(rng() % (kCrossbars - 16));
-  c.a0 = static_cast<uint16_t>(place + rng() % 48);
-  c.a1 = (c.a1 & ~uint64_t{0xFFFF}) | (place + rng() % 48);
+  const uint64_t spread = std::array{48, 8}[rng() % 2];
+  c.a0 = static_cast<uint16_t>(place + rng() % spread);
+  c.a1 = (c.a1 & ~uint64_t{0xFFFF}) | (place + 8 + rng() % spread);
   return c;
 }
 
@@ -556,7 +560,9 @@ class Chunks {
       whole_ = parts_ == 1;
       c.part_first = 1;
       shown_ = c;
-      if (rng() % 2 == 0) shown_.words_left %= 16;
+      // Few words, and just above a power of two.
+      if (rng() % 2 == 0) shown_.words_left = rng() % 16;
+      if (rng() % 4 == 0) shown_.words_left = (uint64_t{1} << rng() % 16) + rng() % 8;
     } else {
       c.part_first = 0;
     }
