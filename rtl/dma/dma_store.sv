@@ -228,5 +228,8 @@ module dma_store
   `ASSERT(BurstInPage,
           !aw_valid_o || 32'(aw_addr_o[11:0]) + ((32'(aw_len_o) + 32'd1) << BeatShift) <= PageBytes)
   `ASSERT(BeatsLeft, state_q != StSend || beats_q != '0)
+  `ASSERT(AwLength, !aw_valid_o || 32'(aw_len_o) < MaxBurst)
+  `ASSERT(BurstLeft, !w_valid_o || 32'(burst_left_q) <= MaxBurst)
+  `ASSERT(SliceInWord, state_q == StIdle || slice_q <= last_slice)
 
 endmodule

@@ -2,7 +2,7 @@
 // for reads and one for writes. Priority is fixed and falls with the index of the port; it may starve those behind.
 //
 // Latency: a grant in the cycle of the request, read data in the cycle after the grant. Throughput: a read and a write a
-// cycle and bank. Reads and writes of the same word in one cycle return unspecified data.
+// cycle and bank. Reads and writes of the same word in one cycle return unspecified data. A bank is read for a grant only.
 `include "assert.svh"
 
 module space_ram #(

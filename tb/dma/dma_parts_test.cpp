@@ -8,6 +8,7 @@
 
 #include "Vdma_part_burst.h"
 #include "Vdma_part_load.h"
+#include "Vdma_part_store.h"
 #include "tb/common/part.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/common/signal.hpp"
@@ -301,6 +302,282 @@ TEST_F(DmaLoad, CountsItsBursts) {
     ASSERT_FALSE(HasFatalFailure());
   }
   EXPECT_EQ(part.dut.idle_o, 1);
+}
+
+// --- stores
+// ---------------------------------------------------------------------------------------------------
+
+struct Store {
+  uint64_t addr = 0, beats = 1, tag = 0, tiled = 0, space = 0, local = 0, last_word = 0, group = 0;
+
+  bool gathers() const {
+    return tiled == 0 && space == kScl;
+  }  // a beat of two words, else words of two beats
+};
+
+Store random_store(std::mt19937_64& rng, int beat_bits) {
+  Store s;
+  s.addr = rng() & kMask48 & ~(kBeatBytes - 1);
+  if (rng() % 2 == 0) s.addr |= kPage - kBeatBytes * (1 + rng() % 20);  // near the end of a page
+  s.tag = rng() % 8;
+  s.tiled = rng() % 2;
+  s.space = rng() % 4;
+  s.local = rng() & 0xFFFF;
+  s.group = rng() & 0xFF;
+  // Two words a beat: more would pass the first word again. What others have as their last word does not
+  // matter.
+  s.beats = any_size(rng, s.gathers() ? std::min(beat_bits, 15) : beat_bits);
+  s.last_word = (s.gathers() ? s.local + 2 * s.beats - 1 - rng() % 2 : rng()) & 0xFFFF;
+  return s;
+}
+
+// What is in the scratchpad: eight bytes of a word or of a KV row.
+uint64_t content(const Store& s, uint64_t word, uint64_t lane) {
+  const uint64_t place = s.tiled != 0 ? 4 + s.group : s.space;
+  uint64_t x = (place << 17 | word << 1 | lane) * 0x9E3779B97F4A7C15;
+  x = (x ^ x >> 29) * 0xBF58476D1CE4E5B9;
+  return x ^ x >> 32;
+}
+
+uint64_t word_of(const Store& s, uint64_t beat, uint64_t half) {
+  const uint64_t words = s.tiled != 0 ? beat : s.gathers() ? 2 * beat + half : beat / 2;
+  return (s.local + words) & 0xFFFF;
+}
+
+bool completes_beat(const Store& s, uint64_t beat, uint64_t half) {
+  return !s.gathers() || half == 1 || word_of(s, beat, half) == s.last_word;
+}
+
+uint64_t data_of(const Store& s, uint64_t beat) {
+  const uint64_t word = word_of(s, beat, 0);
+  if (!s.gathers()) return content(s, word, s.tiled != 0 ? 0 : beat % 2);
+  const uint64_t low = content(s, word, 0) & 0xFFFFFFFF;
+  return completes_beat(s, beat, 0) ? low : low | content(s, word_of(s, beat, 1), 0) << 32;
+}
+
+// Every output in every cycle, from what a channel's store is at.
+class DmaStore : public testing::Test {
+ protected:
+  enum class At { kNothing, kAddress, kRead, kCapture, kSend, kResponse };
+  struct Speeds {
+    double offers = 0.5, addresses = 1, beats = 1, responses = 1, reads = 1;
+  };
+
+  DmaStore() : rng(make_rng(3)) {
+    auto& dut = part.dut;
+    dut.desc_valid_i = dut.flush_i = dut.aw_ready_i = dut.w_ready_i = dut.b_valid_i = dut.rd_gnt_i = 0;
+    part.reset();
+  }
+
+  void cycle(bool flush = false) {
+    auto& dut = part.dut;
+    dut.flush_i = flush;
+    dut.desc_valid_i = chance(rng, speeds.offers);
+    drive(next);
+    dut.aw_ready_i = chance(rng, speeds.addresses);
+    dut.w_ready_i = chance(rng, speeds.beats);
+    // Memory answers when it has address and data.
+    dut.b_valid_i = at == At::kResponse && !address_out && chance(rng, speeds.responses);
+    dut.b_error_i = chance(rng, 0.3);
+    const bool arrives = at == At::kCapture;  // else anything
+    for (uint64_t lane = 0; lane < 2; ++lane) {
+      put_bits(Signal(dut.rd_data_i), 64 * lane, 64,
+               arrives ? content(store, word_of(store, beat, half), lane) : rng());
+    }
+    dut.rd_gnt_i = 0;
+    dut.eval();
+    dut.rd_gnt_i = dut.rd_req_o != 0 && chance(rng, speeds.reads);
+    dut.eval();
+    check();
+    if (HasFatalFailure()) return;
+    step();
+    part.clock();
+  }
+
+  void drive(const Store& s) {
+    const Signal desc(part.dut.desc_i);
+    put_bits(desc, 0, 8, s.group);
+    put_bits(desc, 8, 16, s.last_word);
+    put_bits(desc, 24, 16, s.local);
+    put_bits(desc, 40, 20, s.beats);
+    put_bits(desc, 60, 48, s.addr);
+    put_bits(desc, 108, 2, s.space);
+    put_bits(desc, 110, 1, s.tiled);
+    put_bits(desc, 111, 3, s.tag);
+  }
+
+  bool stops() const { return killed || part.dut.flush_i != 0; }
+
+  void check() {
+    auto& dut = part.dut;
+    ASSERT_EQ(dut.idle_o, at == At::kNothing);
+    ASSERT_EQ(dut.desc_ready_o, at == At::kNothing && dut.flush_i == 0);
+    ASSERT_EQ(dut.aw_valid_o, address_out);
+    if (address_out) {
+      ASSERT_EQ(dut.aw_addr_o, burst_addr);
+      ASSERT_EQ(dut.aw_len_o + 1U, burst_beats);
+    }
+    ASSERT_EQ(dut.w_valid_o, at == At::kSend);
+    if (at == At::kSend) {
+      ASSERT_EQ(dut.w_last_o, left == 1);
+      ASSERT_EQ(dut.w_strb_o, enabled ? 0xFF : 0);
+      if (enabled) {
+        ASSERT_EQ(dut.w_data_o, data_of(store, beat)) << "beat " << beat;
+      }
+    }
+    const bool reads = at == At::kRead || (at == At::kSend && dut.w_ready_i != 0 && left != 1);
+    ASSERT_EQ(dut.rd_req_o, reads && !stops());
+    if (dut.rd_req_o != 0) {
+      ASSERT_EQ(dut.rd_tiled_o, store.tiled);
+      if (store.tiled != 0) {
+        ASSERT_EQ(dut.rd_group_o, store.group);
+      } else {
+        ASSERT_EQ(dut.rd_space_o, store.space);
+      }
+      ASSERT_EQ(dut.rd_addr_o, at == At::kRead ? word_of(store, beat, half) : word_of(store, beat + 1, 0));
+    }
+    // No response before the address has been taken.
+    ASSERT_EQ(dut.b_ready_o, at == At::kResponse && !address_out);
+    const bool response = dut.b_valid_i != 0 && dut.b_ready_o != 0;
+    ASSERT_EQ(dut.error_o, response && dut.b_error_i != 0);
+    ASSERT_EQ(dut.done_o, response && beat == store.beats && !stops());
+    if (dut.done_o != 0) {
+      ASSERT_EQ(dut.done_tag_o, store.tag);
+      ++done;
+    }
+  }
+
+  void step() {
+    const auto& dut = part.dut;
+    if (dut.aw_ready_i != 0) address_out = false;
+    switch (at) {
+      case At::kNothing:
+        if (dut.desc_valid_i == 0 || dut.flush_i != 0) break;
+        store = next;
+        next = random_store(rng, beat_bits);
+        bursts = Bursts({.addr = store.addr, .beats = store.beats});
+        beat = 0;
+        at = At::kAddress;
+        break;
+      case At::kAddress:
+        if (stops()) {
+          at = At::kNothing;
+          break;
+        }
+        address_out = true;
+        burst_addr = bursts.addr();
+        left = burst_beats = bursts.beats();
+        bursts.next();
+        half = 0;
+        at = At::kRead;
+        break;
+      case At::kRead:
+        if (stops()) {
+          offer();
+        } else if (dut.rd_gnt_i != 0) {
+          at = At::kCapture;
+        }
+        break;
+      case At::kCapture:
+        if (stops() || completes_beat(store, beat, half)) {
+          offer();
+        } else {
+          ++half;
+          at = At::kRead;
+        }
+        break;
+      case At::kSend:
+        if (dut.w_ready_i == 0) break;
+        ++beat;
+        half = 0;
+        if (--left == 0) {
+          at = At::kResponse;
+        } else if (stops()) {
+          offer();
+        } else {
+          at = dut.rd_gnt_i != 0 ? At::kCapture : At::kRead;
+        }
+        break;
+      case At::kResponse:
+        if (dut.b_valid_i != 0) at = beat == store.beats || stops() ? At::kNothing : At::kAddress;
+        break;
+    }
+    killed = stops() && at != At::kNothing;
+  }
+
+  // The next beat goes onto the bus, without its bytes if a flush came first.
+  void offer() {
+    enabled = !stops();
+    at = At::kSend;
+  }
+
+  void finish(int cycles) {
+    speeds.offers = 0;
+    for (int i = 0; i < cycles && at != At::kNothing; ++i) {
+      cycle();
+      ASSERT_FALSE(HasFatalFailure());
+    }
+    ASSERT_EQ(part.dut.idle_o, 1);
+  }
+
+  std::mt19937_64 rng;
+  Part<Vdma_part_store> part;
+  Speeds speeds;
+  Store next, store;
+  Bursts bursts{Load{}};
+  int beat_bits = 1, done = 0;
+  At at = At::kNothing;
+  bool address_out = false, killed = false, enabled = false;
+  uint64_t burst_addr = 0, burst_beats = 0, left = 0, beat = 0, half = 0;
+};
+
+// Short ones to their end, long ones until a flush or a reset.
+TEST_F(DmaStore, AnyStore) {
+  for (int round = 0; round < 150; ++round) {
+    SCOPED_TRACE(round);
+    const auto speed = [this] { return std::array{0.1, 0.6, 1.0}[rng() % 3]; };
+    speeds = {.addresses = speed(), .beats = speed(), .responses = speed(), .reads = speed()};
+    beat_bits = std::array{3, 6, 20}[round % 3];
+    next = random_store(rng, beat_bits);
+    const double flushes = round % 2 == 0 ? 0 : 0.02;
+    for (int i = 0; i < 600; ++i) {
+      cycle(chance(rng, flushes));
+      ASSERT_FALSE(HasFatalFailure());
+    }
+    if (beat_bits == 20 && rng() % 2 == 0) {
+      part.dut.desc_valid_i = 0;
+      part.reset();
+      at = At::kNothing;
+      address_out = killed = false;
+    } else if (beat_bits == 20) {
+      speeds.offers = 0;
+      for (uint64_t i = 0, held = 1 + rng() % 40; i < held; ++i) cycle(true);
+    }
+    ASSERT_FALSE(HasFatalFailure());
+    finish(20000);
+    ASSERT_FALSE(HasFatalFailure());
+  }
+  EXPECT_GT(done, 1000);
+}
+
+// As many beats as carry into the upper bits of what counts them, from each kind of place.
+TEST_F(DmaStore, LongStores) {
+  for (int kind = 0; kind < 5; ++kind) {
+    SCOPED_TRACE(kind);
+    beat_bits = 20;
+    do {
+      next = random_store(rng, beat_bits);
+    } while (next.gathers() != (kind == kScl) || (next.tiled != 0) != (kind == 4));
+    next.space = static_cast<uint64_t>(kind) % 4;
+    next.beats = kind == kAct ? (1 << 16) + 5 : (1 << 12) + 5;
+    next.last_word = (next.local + 2 * next.beats - 2) & 0xFFFF;
+    speeds = {.offers = 1};
+    cycle();
+    ASSERT_FALSE(HasFatalFailure());
+    finish(1 << 18);
+    ASSERT_FALSE(HasFatalFailure());
+  }
+  EXPECT_EQ(done, 5);
 }
 
 }  // namespace
