@@ -198,7 +198,7 @@ uint64_t up_to(std::mt19937_64& rng, uint64_t most) {
 
 // 1..most, small ones more often, and just above powers of two.
 uint64_t few(std::mt19937_64& rng, uint64_t most) {
-  if (rng() % 8 == 0) return std::min(most, (uint64_t{1} << rng() % 16) + rng() % 4);
+  if (rng() % 4 == 0) return std::min(most, (uint64_t{1} << rng() % 16) + rng() % 8);
   return 1 + rng() % std::min(most, uint64_t{1} << (rng() % 4 == 0 ? rng() % 17 : rng() % 4));
 }
 
