@@ -487,5 +487,22 @@ TEST_F(ArrayLoader, LoadsOfAnyPlan) {
   }
 }
 
+// What does not stay in the slots is loaded for every sweep.
+TEST_F(ArrayLoader, AnyNumberOfSweeps) {
+  constexpr int kBits = 11, kEnough = 200000;
+  for (int bit = 0; bit < kBits; ++bit) {
+    for (uint64_t more = 0; more < 4; ++more) {
+      Plan plan = any_plan(rng, kRows);
+      plan.sweeps = (uint64_t{1} << bit) + more;
+      (plan.pv != 0 ? plan.segments : plan.blocks) = kSlots + 1;
+      plan.keep = plan.keep_one = 0;
+      plan.a0 %= kScrHalves / 8;
+      plan.a_stride %= kScrHalves / 8;
+      EXPECT_TRUE(run(plan, 1, 1, kEnough)) << plan.sweeps << " sweeps";
+      if (HasFailure()) return;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pimllm::tb

@@ -198,7 +198,7 @@ TEST_F(ArrayGrid, AnySteps) {
       banks[row] = any_word(rng);
       std::memcpy(Signal(dut.bank_i).bytes().data() + row * kCols, banks[row].data(), kCols);
       if (working && working->use[row]) a[row] = any_a(rng);
-      dut.a_i[row] = static_cast<uint16_t>(a[row] & 0x1FF);
+      put_bits(Signal(dut.a_i), 9 * row, 9, static_cast<uint64_t>(a[row]));
     }
     dut.read_i = std::ranges::all_of(cleared, std::identity()) && chance(rng, 0.7);
     dut.read_north_i = chance(rng, 0.5);

@@ -177,8 +177,7 @@ inline UnitCmd legal_command(std::mt19937_64& rng, int bits) {
 
 // Loops of as many turns as their counters hold and as many rows as the largest array has, no matter which
 // command and which array would make them so: one of them is long, the others are short.
-inline Plan any_plan(std::mt19937_64& rng) {
-  constexpr uint64_t kMostRows = 128;
+inline Plan any_plan(std::mt19937_64& rng, uint64_t most_rows = 128) {
   const auto up_to = [&rng](uint64_t most) { return 1 + rng() % most; };
   const auto flag = [&rng] { return rng() % 2; };
   Plan p;
@@ -198,7 +197,6 @@ inline Plan any_plan(std::mt19937_64& rng) {
   p.segments = p.pv != 0 ? up_to(3) : 1;
   p.steps = up_to(6);
   p.blocks = p.pv != 0 ? 1 : up_to(3);
-  uint64_t most_rows = kMostRows;
   if (p.pv != 0) {
     p.three = flag();
     const uint64_t planes = 2 + p.three;
