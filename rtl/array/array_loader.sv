@@ -212,6 +212,7 @@ module array_loader
   `ASSERT_INIT(StridesFit, AddrWidth + StageWidth <= HalfAddrWidth)
   `ASSERT(ReadStable, !$past(rst_ni) || !$past(rd_req_o) || $past(rd_gnt_i) || (rd_req_o && $stable
           (rd_addr_o)))
+  `ASSERT(TileInSpace, HalfAddrWidth'(tile_q) <= HalfAddrWidth'(2 * ScrWords))
   `ASSERT(LoadedIsClaimed, (loaded_q & ~claimed_q) == '0)
   `ASSERT(NoReleaseOfFree, (release_i & ~claimed_q) == '0)
   `ASSERT(FillsClaimed, fill_mask_q == '0 || (claimed_q[fill_slot_q] & fill_mask_q) == fill_mask_q)

@@ -187,6 +187,7 @@ module array_seq
   `ASSERT(TakeOnlyValid, !take_i || (cmd_valid_i && ready_o && adv_i))
   `ASSERT(StepInSegment, !cmd_valid_i || step_q < cmd_i.steps)
   `ASSERT(SegmentInSweep, !cmd_valid_i || segment_q < cmd_i.segments)
+  `ASSERT(PhaseInGroups, phase_q < StageWidth'(Groups))
   `ASSERT(SweepInCommand, !cmd_valid_i || sweep_q < cmd_i.sweeps)
 
 endmodule

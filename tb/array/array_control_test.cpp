@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -12,155 +11,16 @@
 #include "Varray_part_decode.h"
 #include "Varray_part_loader.h"
 #include "Varray_part_seq.h"
-#include "models/isa/instruction.hpp"
+#include "tb/array/plan.hpp"
 #include "tb/common/part.hpp"
 #include "tb/common/seed.hpp"
 #include "tb/common/signal.hpp"
-#include "tb/common/unit_cmd.hpp"
 
 namespace pimllm::tb {
 namespace {
 
 using isa::ErrorCode;
 using isa::Opcode;
-
-// The machine `unit`.
-constexpr uint64_t kRows = 4, kCols = 4, kGroupBanks = 2, kGroups = kRows / kGroupBanks, kKvRows = 512;
-constexpr uint64_t kSlotBytes = 2 * kCols, kSlots = 2;
-
-// array_cmd_t.
-struct Plan {
-  uint64_t pv = 0, north = 0, accumulate = 0, open = 0, keep = 0, keep_one = 0, three = 0, plane_last = 0,
-           row_plane_last = 0, rows = 0, lg_heads = 0, pair = 0, rotated = 0, pair_stride = 0, lg_chunks = 0,
-           lg_passes = 0, a0 = 0, a_stride = 0, dst = 0, dst_stride = 0, base = 0, open_base = 0,
-           tile_rows = 0, sweeps = 0, segments = 0, steps = 0, blocks = 0, full = 0, tail = 0, used = 0;
-};
-
-struct Field {
-  const char* name;
-  uint64_t Plan::*member;
-  size_t width;
-};
-constexpr std::array kFields = {Field{"used", &Plan::used, 8},
-                                Field{"tail", &Plan::tail, 8},
-                                Field{"full", &Plan::full, 8},
-                                Field{"blocks", &Plan::blocks, 16},
-                                Field{"steps", &Plan::steps, 16},
-                                Field{"segments", &Plan::segments, 16},
-                                Field{"sweeps", &Plan::sweeps, 16},
-                                Field{"tile_rows", &Plan::tile_rows, 16},
-                                Field{"pair_stride", &Plan::pair_stride, 16},
-                                Field{"open_base", &Plan::open_base, 16},
-                                Field{"base", &Plan::base, 16},
-                                Field{"dst_stride", &Plan::dst_stride, 15},
-                                Field{"dst", &Plan::dst, 15},
-                                Field{"a_stride", &Plan::a_stride, 16},
-                                Field{"a0", &Plan::a0, 16},
-                                Field{"lg_passes", &Plan::lg_passes, 4},
-                                Field{"lg_chunks", &Plan::lg_chunks, 4},
-                                Field{"rotated", &Plan::rotated, 1},
-                                Field{"pair", &Plan::pair, 1},
-                                Field{"lg_heads", &Plan::lg_heads, 2},
-                                Field{"rows", &Plan::rows, 8},
-                                Field{"row_plane_last", &Plan::row_plane_last, 2},
-                                Field{"plane_last", &Plan::plane_last, 2},
-                                Field{"three", &Plan::three, 1},
-                                Field{"keep_one", &Plan::keep_one, 1},
-                                Field{"keep", &Plan::keep, 1},
-                                Field{"open", &Plan::open, 1},
-                                Field{"accumulate", &Plan::accumulate, 1},
-                                Field{"north", &Plan::north, 1},
-                                Field{"pv", &Plan::pv, 1}};
-
-uint64_t ceil_div(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
-uint64_t lg(uint64_t power) { return static_cast<uint64_t>(std::countr_zero(power)); }
-
-ErrorCode error_of(const UnitCmd& c) {
-  const uint64_t rows = c.s2 & 0xFFFF;
-  const bool pv = c.opcode == Opcode::kPv, north = (c.mode & 1) != 0;
-  if (!pv && c.opcode != Opcode::kQk) return ErrorCode::kIllegalOpcode;
-  if (c.a2 % 2 != 0 || (c.s2 >> 32) % 2 != 0 || c.a1 >> 16 != 0) return ErrorCode::kBadAddress;
-  if (pv && !std::has_single_bit(c.s0)) return ErrorCode::kBadOperand;
-  if (pv && c.s0 * kCols > 1 << 15) return ErrorCode::kBadOperand;
-  if (!pv && (c.s0 == 0 || c.s0 % kGroupBanks != 0)) return ErrorCode::kBadOperand;
-  if (north && (rows == 0 || rows > kRows)) return ErrorCode::kBadOperand;
-  if (!north && 1U << (c.mode >> 3 & 3) > kGroups) return ErrorCode::kBadOperand;
-  return ErrorCode::kNone;
-}
-
-// Of a command without error.
-Plan plan_of(const UnitCmd& c) {
-  Plan p;
-  p.pv = c.opcode == Opcode::kPv;
-  p.north = c.mode & 1;
-  p.accumulate = c.mode >> 1 & 1;
-  p.open = c.mode >> 2 & 1;
-  p.lg_heads = p.north != 0 ? 0 : c.mode >> 3 & 3;
-  p.rows = c.s2 & 0xFF;
-  p.pair_stride = c.s2 & 0xFFFF;
-  p.pair = p.lg_heads == 1 && p.pair_stride != 0;
-  p.rotated = p.north != 0 && (c.mode >> 3 & 1) != 0;
-  p.a0 = c.a0;
-  p.a_stride = c.s2 >> 16 & 0xFFFF;
-  p.dst = c.a2 / 2;
-  p.dst_stride = c.s2 >> 33;
-  p.base = c.a1;
-  p.open_base = c.s1;
-  const uint64_t tiles = ceil_div(c.count, kCols), fold = kGroups >> p.lg_heads,
-                 folds = ceil_div(tiles, fold);
-  const uint64_t planes = (c.mode >> 5 & 1) != 0 ? 3 : 2;
-  const bool in_rows = p.pv != 0 && p.north != 0 && p.rows * planes <= kRows;
-  if (p.north != 0) {
-    p.full = p.used = in_rows ? p.rows * planes : p.rows;
-    p.tail = tiles != 0 ? p.full : 0;
-  } else {
-    p.full = fold;
-    p.tail = tiles != 0 ? (tiles - 1) % fold + 1 : 0;
-    p.used = std::max<uint64_t>(1, folds > 1 ? fold : p.tail);
-  }
-  uint64_t slots;  // of operand A in a sweep
-  if (p.pv != 0) {
-    p.three = planes == 3;
-    (in_rows ? p.row_plane_last : p.plane_last) = planes - 1;
-    p.lg_chunks = std::min(lg(c.s0), lg(kGroupBanks));
-    p.lg_passes = lg(c.s0) - p.lg_chunks;
-    p.tile_rows = kCols * c.s0 / kGroupBanks;
-    p.sweeps = p.north != 0 ? c.s0 : uint64_t{1} << p.lg_passes;
-    p.segments = std::max<uint64_t>(1, p.north != 0 ? tiles : folds);
-    p.steps = p.north != 0 ? kCols : kCols / kGroupBanks << p.lg_chunks;
-    p.blocks = 1;
-    slots = p.segments;
-    p.keep = p.north == 0 && slots <= kSlots;
-  } else {
-    p.tile_rows = c.s0 / kGroupBanks;
-    p.sweeps = p.north != 0 ? tiles : folds;
-    p.segments = 1;
-    p.steps = p.north != 0 ? c.s0 : c.s0 / kGroupBanks;
-    p.blocks = slots = ceil_div(c.s0, p.north != 0 ? kCols : kSlotBytes);
-    p.keep = slots <= kSlots;
-  }
-  p.keep_one = p.keep != 0 && slots == 1;
-  return p;
-}
-
-uint64_t any_size(std::mt19937_64& rng, int bits) {
-  return rng() & ((uint64_t{1} << rng() % static_cast<uint64_t>(bits + 1)) - 1);
-}
-
-// Legal more often than not.
-UnitCmd random_command(std::mt19937_64& rng, int bits) {
-  UnitCmd c = any_command(rng, rng() % 2 == 0 ? Opcode::kQk : Opcode::kPv);
-  c.count = static_cast<uint16_t>(any_size(rng, bits));
-  c.s0 =
-      c.opcode == Opcode::kPv
-          ? static_cast<uint16_t>(1U << rng() % static_cast<uint64_t>(std::min(bits, 14)))
-          : static_cast<uint16_t>(std::max<uint64_t>(kGroupBanks, any_size(rng, bits) & ~(kGroupBanks - 1)));
-  c.a2 &= 0xFFFE;
-  c.a1 &= 0xFFFF;
-  c.mode &= 0x2F;  // up to two heads
-  c.s2 = (c.s2 & 0xFFFE'FFFF'0000) | (1 + rng() % kRows);
-  return c;
-}
 
 TEST(ArrayDecode, AnyCommand) {
   VerilatedContext context;
@@ -292,7 +152,8 @@ Place after(const Plan& p, Place n) {
   return ++n.plane <= p.plane_last ? n : Place{};
 }
 
-void check(const Varray_part_seq& dut, const Expected& e, const Plan& p) {
+void check(const Varray_part_seq& dut, const Expected& e, bool bubble, const Plan& p) {
+  ASSERT_EQ(dut.ready_o, !bubble);
   ASSERT_EQ(dut.clear_o, e.clear);
   ASSERT_EQ(dut.first_o, e.first);
   ASSERT_EQ(dut.sweep_end_o, e.sweep_end);
@@ -319,44 +180,34 @@ void check(const Varray_part_seq& dut, const Expected& e, const Plan& p) {
   ASSERT_EQ(addr(0, 16), e.pair_open_base);
 }
 
-// A command that has something to do.
-UnitCmd legal_command(std::mt19937_64& rng, int bits) {
-  for (;;) {
-    const UnitCmd c = random_command(rng, bits);
-    if (error_of(c) == ErrorCode::kNone && (c.opcode == Opcode::kPv || c.count != 0)) return c;
-  }
-}
+class ArraySeq : public testing::Test {
+ protected:
+  ArraySeq() : rng(make_rng(2)) { reset(); }
 
-TEST(ArraySeq, StepsOfAnyCommand) {
-  constexpr int kShort = 5, kLong = 16, kEnough = 100000;
-  auto rng = make_rng(2);
-  Part<Varray_part_seq> part;
-  auto& dut = part.dut;
-  dut.cmd_valid_i = dut.take_i = dut.adv_i = 0;
-  part.reset();
-  bool slot = false;
-  for (int round = 0; round < 200; ++round) {
-    // One long command for many short ones; what takes too long ends with a reset.
-    UnitCmd command = legal_command(rng, round % 10 == 0 ? kLong : kShort);
-    if (rng() % 2 == 0) command.a1 %= kKvRows;
-    if (rng() % 2 == 0) command.s1 %= kKvRows;
-    const Plan plan = plan_of(command);
-    size_t lsb = 0;
-    for (const auto& field : kFields) {
-      put_bits(Signal(dut.cmd_i), lsb, field.width, plan.*field.member);
-      lsb += field.width;
-    }
+  void reset() {
+    auto& dut = part.dut;
+    dut.cmd_valid_i = dut.take_i = dut.adv_i = 0;
+    part.reset();
+    slot = false;
+  }
+
+  // Runs a command to its end; false if that takes more cycles than the limit.
+  bool run(const Plan& plan, double takes, int limit) {
+    auto& dut = part.dut;
+    drive(Signal(dut.cmd_i), plan);
+    dut.cmd_valid_i = 1;
     Place place;
     bool bubble = false;
-    for (int cycle = 0;; ++cycle) {
-      dut.cmd_valid_i = 1;
-      dut.take_i = !bubble && (round % 10 == 0 || chance(rng, 0.7));
+    for (int cycle = 0; cycle < limit; ++cycle) {
+      dut.take_i = !bubble && (takes == 1 || chance(rng, takes));
       dut.adv_i = dut.take_i != 0 || chance(rng, 0.5);
       dut.eval();
-      ASSERT_EQ(dut.ready_o, !bubble);
       const Expected e = at(plan, place, slot);
-      check(dut, e, plan);
-      ASSERT_FALSE(testing::Test::HasFatalFailure()) << "round " << round << " cycle " << cycle;
+      check(dut, e, bubble, plan);
+      if (HasFatalFailure()) {
+        ADD_FAILURE() << "in cycle " << cycle;
+        return false;
+      }
       if (dut.take_i != 0) {
         if (!place.clear) slot = e.next_slot;
         place = after(plan, place);
@@ -366,19 +217,81 @@ TEST(ArraySeq, StepsOfAnyCommand) {
       }
       const bool last = dut.take_i != 0 && e.end;
       part.clock();
-      if (last) break;
-      if (cycle == kEnough) {
-        dut.cmd_valid_i = dut.take_i = 0;
-        part.reset();
-        slot = false;
-        break;
-      }
+      if (last) return true;
     }
+    return false;
+  }
+
+  void idle(uint64_t cycles) {
+    auto& dut = part.dut;
     dut.cmd_valid_i = dut.take_i = 0;
-    for (uint64_t idle = rng() % 3; idle > 0; --idle) {
+    for (; cycles > 0; --cycles) {
       dut.eval();
-      ASSERT_EQ(dut.bad_address_o, 0);
+      EXPECT_EQ(dut.bad_address_o, 0);
       part.clock();
+    }
+  }
+
+  std::mt19937_64 rng;
+  Part<Varray_part_seq> part;
+  bool slot = false;
+};
+
+TEST_F(ArraySeq, StepsOfAnyCommand) {
+  constexpr int kShort = 5, kLong = 16, kEnough = 30000;
+  for (int round = 0; round < 200; ++round) {
+    SCOPED_TRACE(round);
+    // One long command for many short ones; what takes too long ends with a reset.
+    const bool is_long = round % 10 == 0;
+    UnitCmd command = legal_command(rng, is_long ? kLong : kShort);
+    if (rng() % 2 == 0) command.a1 %= kKvRows;
+    if (rng() % 2 == 0) command.s1 %= kKvRows;
+    const bool done = run(plan_of(command), is_long ? 1 : 0.7, kEnough);
+    if (HasFailure()) return;
+    if (!done) reset();
+    idle(rng() % 3);
+  }
+}
+
+// A row of a bank, more often than not near the end of the bank or of the addresses.
+uint64_t any_row(std::mt19937_64& rng) {
+  const uint64_t near = rng() % 4 - 2;
+  return std::array<uint64_t, 4>{rng(), rng() % kKvRows, kKvRows + near, near}[rng() % 4] & 0xFFFF;
+}
+
+TEST_F(ArraySeq, StepsOfAnyPlan) {
+  constexpr int kEnough = 400;
+  for (int round = 0; round < 800; ++round) {
+    SCOPED_TRACE(round);
+    Plan plan = any_plan(rng);
+    plan.base = any_row(rng);
+    plan.open_base = any_row(rng);
+    if (rng() % 2 == 0) plan.tile_rows = any_row(rng);
+    if (rng() % 2 == 0) plan.pair_stride = (any_row(rng) - plan.base) & 0xFFFF;
+    const bool done = run(plan, 0.7, kEnough);
+    if (HasFailure()) return;
+    if (!done) reset();
+    idle(rng() % 3);
+  }
+}
+
+// Each loop in turn, to its end.
+TEST_F(ArraySeq, AnyNumberOfTurns) {
+  constexpr int kBits = 16, kShort = 10, kEnough = 300000;
+  for (int bit = 0; bit < kBits; ++bit) {
+    const bool is_long = bit >= kShort;
+    for (uint64_t more = is_long ? 2 : 0; more < 4; ++more) {
+      for (const auto loop : {&Plan::sweeps, &Plan::segments, &Plan::steps}) {
+        Plan plan = any_plan(rng, kRows);
+        if (loop == &Plan::segments && plan.pv == 0) continue;
+        plan.sweeps = is_long ? 1 : 1 + rng() % 2;
+        plan.segments = is_long || plan.pv == 0 ? 1 : 1 + rng() % 2;
+        plan.steps = is_long ? 1 : 1 + rng() % 3;
+        plan.*loop = (uint64_t{1} << bit) + more;
+        EXPECT_TRUE(run(plan, 1, kEnough));
+        ASSERT_FALSE(HasFailure()) << plan.sweeps << " sweeps, " << plan.segments << " segments, "
+                                   << plan.steps << " steps";
+      }
     }
   }
 }
@@ -386,7 +299,7 @@ TEST(ArraySeq, StepsOfAnyCommand) {
 // --- operand A
 // ------------------------------------------------------------------------------------------------
 
-constexpr uint64_t kScrHalves = 512, kHalfBytes = 2 * kCols;
+constexpr uint64_t kScrHalves = 2 * kScrWords, kHalfBytes = 2 * kCols;
 
 // A load in the loops plane > sweep > segment > block > member (a tile of the fold, or a plane in the rows) >
 // head.
@@ -495,11 +408,7 @@ class ArrayLoader : public testing::Test {
   // Runs a command to its end, or to its first address that is not there; false after the latter.
   bool run(const Plan& p, double grants, double releases, int limit) {
     auto& dut = part.dut;
-    size_t lsb = 0;
-    for (const auto& field : kFields) {
-      put_bits(Signal(dut.cmd_i), lsb, field.width, p.*field.member);
-      lsb += field.width;
-    }
+    drive(Signal(dut.cmd_i), p);
     dut.cmd_valid_i = 1;
     LoadPlace place;
     for (int cycle = 0; cycle < limit; ++cycle) {
@@ -579,6 +488,39 @@ TEST_F(ArrayLoader, LoadsOfAnyCommand) {
     const bool done = run(plan_of(command), grants, releases, kEnough);
     if (HasFailure()) return;
     if (!done) reset();
+  }
+}
+
+TEST_F(ArrayLoader, LoadsOfAnyPlan) {
+  constexpr int kEnough = 6000;
+  for (int round = 0; round < 400; ++round) {
+    SCOPED_TRACE(round);
+    Plan plan = any_plan(rng);
+    // In the space, more often than not.
+    if (rng() % 8 != 0) plan.a0 %= rng() % 2 == 0 ? kScrHalves : kScrHalves / 8;
+    if (rng() % 8 != 0) plan.a_stride = rng() % (kScrHalves / loops_of(plan, {}).heads + 1);
+    const double grants = std::array{0.3, 1.0, 1.0}[rng() % 3];
+    const double releases = std::array{0.1, 0.5, 1.0, 1.0}[rng() % 4];
+    const bool done = run(plan, grants, releases, kEnough);
+    if (HasFailure()) return;
+    if (!done) reset();
+  }
+}
+
+// What does not stay in the slots is loaded for every sweep.
+TEST_F(ArrayLoader, AnyNumberOfSweeps) {
+  constexpr int kBits = 11, kEnough = 200000;
+  for (int bit = 0; bit < kBits; ++bit) {
+    for (uint64_t more = 0; more < 4; ++more) {
+      Plan plan = any_plan(rng, kRows);
+      plan.sweeps = (uint64_t{1} << bit) + more;
+      (plan.pv != 0 ? plan.segments : plan.blocks) = kSlots + 1;
+      plan.keep = plan.keep_one = 0;
+      plan.a0 %= kScrHalves / 8;
+      plan.a_stride %= kScrHalves / 8;
+      EXPECT_TRUE(run(plan, 1, 1, kEnough)) << plan.sweeps << " sweeps";
+      if (HasFailure()) return;
+    }
   }
 }
 
