@@ -222,7 +222,8 @@ class LaneStimulus {
   int32_t value() {
     const auto small = static_cast<uint32_t>(rng()) >> below(32);
     const uint32_t at = below(3) == 0 ? 1U << below(32) : 0;
-    return static_cast<int32_t>(below(2) == 0 ? at + small : at - small);
+    const uint32_t v = below(2) == 0 ? at + small : at - small;
+    return static_cast<int32_t>(below(2) == 0 ? v : 0 - v);
   }
   LaneInputs inputs() {
     LaneInputs in;
