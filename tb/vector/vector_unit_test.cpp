@@ -850,7 +850,7 @@ TEST(VectorScales, Means) {
     bench.fill(bench.act(0, 1), 5, static_cast<int>(bench.below(32)));
     if (round % 2 == 0) {  // far from a small mean, which they make between them
       auto x = bench.act(0, 1);
-      x[1] = -x[0];
+      x[1] = ~x[0];
       x[2] = static_cast<int32_t>(bench.below(64));
       x[3] = 0;
       bench.fill(bench.act(cmd.a1 + 1, 1), 0, 0);
