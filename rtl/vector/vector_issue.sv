@@ -333,6 +333,9 @@ module vector_issue
   `ASSERT_STABLE(ActStable, act_rd_req_o, act_rd_gnt_i, act_rd_addr_o)
   `ASSERT_STABLE(AuxStable, aux_rd_req_o, aux_rd_gnt_i, aux_rd_addr_o)
   `ASSERT_STABLE(ScrStable, scr_rd_req_o, scr_rd_gnt_i, scr_rd_addr_o)
+  // Five passes of a head or three of four.
+  `ASSERT(GroupsFit, !active_q || (!group_q[GroupIdxWidth-1] && !group_index[GroupIdxWidth-1]))
+  `ASSERT(StepKnown, step inside {StepG, StepB, StepX})
   `ASSERT(AlignedApart, !(fire_o && held_q.aligned && counting_q && odd_q))
 
 endmodule

@@ -1,4 +1,5 @@
-// Parts of the vector unit, each by itself: what it refuses (docs/isa.md, VEC), its maxima and its sums.
+// Parts of the vector unit, each by itself: what it refuses (docs/isa.md, VEC), its maxima and its sums, what
+// it writes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "Vvector_part_check.h"
 #include "Vvector_part_max.h"
+#include "Vvector_part_output.h"
 #include "Vvector_part_sum.h"
 #include "models/isa/instruction.hpp"
 #include "tb/common/part.hpp"
@@ -231,11 +233,14 @@ TEST(VectorMaxTree, MaximaAndFirstOfTheLargest) {
         next->last = chance(rng, 0.3);
         open = !next->last;
       }
-      // Ids from near each other or from anywhere, and keys that often are equal or differ in one bit.
+      // Ids from near each other, one bit from the best or from anywhere, and keys that often are equal or
+      // differ in one bit.
       next->id = static_cast<uint32_t>(chance(rng, 0.5) ? rng() : 4 * (rng() % 16));
+      if (chance(rng, 0.4)) next->id = id ^ 1U << rng() % 32;
       if (next->id > UINT32_MAX - kLanes) next->id = 0;
       next->lanes = rng() % (kLanes + 1);
-      const auto common = static_cast<uint32_t>(chance(rng, 0.5) ? rng() : rng() % 4);
+      auto common = static_cast<uint32_t>(chance(rng, 0.5) ? rng() : rng() % 4);
+      if (best >= 0 && chance(rng, 0.3)) common = static_cast<uint32_t>(best);
       for (auto& key : next->keys) key = chance(rng, 0.5) ? common : common ^ 1U << rng() % 32;
     }
     const bool quiet = !next && std::ranges::none_of(pipeline, [](const auto& c) { return c.has_value(); });
@@ -344,6 +349,213 @@ TEST(VectorSumTree, SumsOfManyChunks) {
     ASSERT_EQ(dut.done_o, done);
     ASSERT_EQ(dut.busy_o, pipeline[0].has_value() || pipeline[1].has_value());
   }
+}
+
+// --- chunks that come out, written
+// ---------------------------------------------------------------------------------------------------
+
+// As dest_e of vector_pkg.
+enum Dest { kDestAct, kDestActBytes, kDestScrBytes, kDestKey, kDestValue };
+
+struct Written {
+  uint64_t space = 0, word = 0;  // space: 0 ACT, 1 SCR, from 2 on the groups of KV
+  uint64_t enables = 0;
+  std::array<uint8_t, 16> bytes{};
+  void put(uint64_t at, uint8_t byte) {
+    enables |= uint64_t{1} << at;
+    bytes[at] = byte;
+  }
+};
+
+// A command's chunks, with heads of as many chunks as a power of two; addresses are counted modulo their
+// space.
+struct OutputStream {
+  UnitCmd cmd;
+  uint64_t dest = 0, head_chunks = 1, chunks = 0;
+
+  std::vector<Written> writes_of(uint64_t chunk, const std::array<uint32_t, kLanes>& values) const {
+    constexpr uint64_t kActBytes = 4 * kLanes, kScrWordBytes = 4 * kCols, kBeat = kGroupBanks * kCols,
+                       kGroups = 2;
+    std::vector<Written> writes(1);
+    const auto lowest = [&](size_t lane) { return static_cast<uint8_t>(values[lane]); };
+    const auto all_at = [&](uint64_t byte, uint64_t word_bytes, uint64_t words) {
+      writes[0].word = byte / word_bytes % words;
+      for (size_t lane = 0; lane < kLanes; ++lane) writes[0].put(byte % word_bytes + lane, lowest(lane));
+    };
+    if (dest == kDestAct) {
+      writes[0].word = (cmd.a2 + chunk) % kActWords;
+      for (size_t i = 0; i < kActBytes; ++i)
+        writes[0].put(i, static_cast<uint8_t>(values[i / 4] >> 8 * (i % 4)));
+      return writes;
+    }
+    if (dest == kDestActBytes) {
+      all_at(cmd.a2 * kActBytes + chunk * kLanes, kActBytes, kActWords);
+      return writes;
+    }
+    if (dest == kDestScrBytes) {
+      writes[0].space = 1;
+      all_at(cmd.a2 * kHalfBytes + chunk * kLanes, kScrWordBytes, kScrBytes / kScrWordBytes);
+      return writes;
+    }
+    // A tile of K is [dim][tokens], one of V behind it [tokens][dim].
+    const uint64_t head = chunk / head_chunks, first = chunk % head_chunks * kLanes,
+                   dim = head_chunks * kLanes;
+    const uint64_t column = cmd.pos % kCols, base = cmd.a2 + 2 * head * dim / kGroupBanks;
+    const bool further = (cmd.s2 & kPairBit) != 0 && head % 2 == 1;
+    const uint64_t space = 2 + (cmd.pos / kCols + (further ? kGroups / 2 : 0)) % kGroups;
+    if (dest == kDestValue) {
+      all_at((base + dim / kGroupBanks) * kBeat + column * dim + first, kBeat, kKvRows);
+      writes[0].space = space;
+      return writes;
+    }
+    writes.resize(kLanes / kGroupBanks);
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      Written& w = writes[lane / kGroupBanks];
+      const uint64_t byte = base * kBeat + (first + lane) * kCols + column;
+      w.space = space;
+      w.word = byte / kBeat % kKvRows;
+      w.put(byte % kBeat, lowest(lane));
+    }
+    return writes;
+  }
+};
+
+class OutputBench {
+ public:
+  OutputBench() {
+    auto& dut = part.dut;
+    dut.start_i = dut.hold_i = dut.push_i = 0;
+    dut.act_wr_gnt_i = dut.scr_wr_gnt_i = dut.kva_gnt_i = 0;
+    part.reset();
+  }
+
+  // Its chunks through; before them, columns of K that the one before has left are written, with this command
+  // there already.
+  void run(const OutputStream& next, double pushes, double grants) {
+    auto& dut = part.dut;
+    if (!expected_.empty()) {
+      if (stream_.dest == kDestKey && chance(rng, 0.7)) {
+        command(next);
+        dut.hold_i = 1;
+      }
+      while (!expected_.empty()) cycle(std::nullopt, grants);
+      dut.hold_i = 0;
+    }
+    dut.start_i = 1;
+    cycle(std::nullopt, grants);
+    dut.start_i = 0;
+    command(next);
+    cycle(std::nullopt, grants);
+    stream_ = next;
+    for (uint64_t chunk = 0; chunk < next.chunks && !testing::Test::HasFatalFailure();) {
+      const bool push = room_ && chance(rng, pushes);
+      cycle(push ? std::optional(chunk) : std::nullopt, grants);
+      chunk += push ? 1 : 0;
+    }
+  }
+  void drain() {
+    while (!expected_.empty() && !testing::Test::HasFatalFailure()) cycle(std::nullopt, 0.5);
+    cycle(std::nullopt, 0.5);
+  }
+
+  std::mt19937_64 rng = make_rng(4);
+
+ private:
+  void command(const OutputStream& s) {
+    auto& dut = part.dut;
+    Signal(dut.cmd_i).set_bytes(pack(s.cmd));
+    dut.dest_i = static_cast<uint8_t>(s.dest);
+    dut.head_mask_i = static_cast<uint16_t>(s.head_chunks - 1);
+  }
+
+  void cycle(std::optional<uint64_t> chunk, double grants) {
+    auto& dut = part.dut;
+    dut.push_i = chunk.has_value();
+    std::array<uint32_t, kLanes> values{};
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      dut.data_i[lane] = values[lane] = static_cast<uint32_t>(rng());
+    dut.act_wr_gnt_i = dut.scr_wr_gnt_i = dut.kva_gnt_i = 0;
+    dut.eval();
+    ASSERT_EQ(dut.busy_o, !expected_.empty());
+    room_ = dut.room_next_o != 0;
+    ASSERT_EQ(room_, dut.hold_i == 0 && held() + dut.push_i < kBuffer);
+    compare();
+    const bool granted = chance(rng, grants);
+    // Grants come to requests only.
+    dut.act_wr_gnt_i = granted && dut.act_wr_req_o;
+    dut.scr_wr_gnt_i = granted && dut.scr_wr_req_o;
+    dut.kva_gnt_i = granted && dut.kva_req_o;
+    part.clock();
+    if (granted && !expected_.empty()) {
+      expected_.front().pop_front();
+      if (expected_.front().empty()) expected_.pop_front();
+    }
+    if (chunk) {
+      const auto writes = stream_.writes_of(*chunk, values);
+      expected_.emplace_back(writes.begin(), writes.end());
+    }
+  }
+  uint64_t held() const { return expected_.size(); }
+
+  void compare() {
+    auto& dut = part.dut;
+    const Written none{.space = UINT64_MAX};
+    const Written& want = expected_.empty() ? none : expected_.front().front();
+    ASSERT_EQ(dut.act_wr_req_o, want.space == 0);
+    ASSERT_EQ(dut.scr_wr_req_o, want.space == 1);
+    ASSERT_EQ(dut.kva_req_o, want.space != UINT64_MAX && want.space >= 2);
+    if (expected_.empty()) return;
+    const auto same = [&](uint64_t word, uint64_t enables, const Signal& data) {
+      ASSERT_EQ(word, want.word);
+      ASSERT_EQ(enables, want.enables);
+      for (size_t i = 0; i < want.bytes.size(); ++i) {
+        if ((enables >> i & 1) != 0) {
+          ASSERT_EQ(data.bytes()[i], want.bytes[i]) << i;
+        }
+      }
+    };
+    if (want.space == 0) {
+      same(dut.act_wr_addr_o, dut.act_wr_be_o, Signal(dut.act_wr_data_o));
+    } else if (want.space == 1) {
+      same(dut.scr_wr_addr_o, dut.scr_wr_be_o, Signal(dut.scr_wr_data_o));
+    } else {
+      ASSERT_EQ(dut.kva_group_o, want.space - 2);
+      same(dut.kva_addr_o, dut.kva_be_o, Signal(dut.kva_data_o));
+    }
+  }
+
+  static constexpr uint64_t kBuffer = 3;  // chunks
+  Part<Vvector_part_output> part;
+  OutputStream stream_;
+  std::deque<std::deque<Written>> expected_;  // by chunk
+  bool room_ = false;
+};
+
+// Vectors of any length and heads of any size, also longer than the spaces, in all destinations.
+TEST(VectorOutput, WritesEveryChunkToItsPlace) {
+  OutputBench bench;
+  auto& rng = bench.rng;
+  const auto run = [&](uint64_t dest, bool pairs, int lg, uint64_t chunks, double pushes, double grants) {
+    OutputStream s;
+    s.cmd = any_command(rng, Opcode::kQuant);
+    s.cmd.s2 = (s.cmd.s2 & ~kPairBit) | (pairs ? kPairBit : 0);
+    s.dest = dest;
+    s.head_chunks = uint64_t{1} << lg;
+    s.chunks = chunks;
+    SCOPED_TRACE(testing::Message() << chunks << " chunks to " << s.dest << ", heads of " << s.head_chunks);
+    bench.run(s, pushes, grants);
+  };
+  constexpr double kRates[] = {0.3, 0.8, 1.0};
+  for (int i = 0; i < 600 && !HasFatalFailure(); ++i) {
+    run(rng() % (kDestValue + 1), rng() % 2 != 0, static_cast<int>(rng() % 7), 1 + rng() % 40,
+        kRates[rng() % 3], kRates[rng() % 3]);
+  }
+  // A count has 16 bits, and so has a head's.
+  for (int lg = 0; lg <= 16 && !HasFatalFailure(); ++lg) {
+    run(kDestValue, true, lg, UINT16_MAX - rng() % (UINT16_MAX / 2), 1.0, 0.95);
+    run(rng() % kDestValue, rng() % 2 != 0, lg, 1 + rng() % (UINT16_MAX / 8), 1.0, 0.95);
+  }
+  bench.drain();
 }
 
 }  // namespace

@@ -770,6 +770,131 @@ void exhaustive_gate() {
 }
 TEST(VectorGate, AllValuesSmall) { exhaustive_gate<SmallSize>(); }
 
+// --- arithmetic at its corners, one chunk an instruction ---
+
+class ScaleBench : public VectorBench<UnitSize> {
+ public:
+  explicit ScaleBench(uint64_t salt) : VectorBench<UnitSize>(salt) {}
+
+  UnitCmd one_chunk(isa::Opcode opcode, uint8_t mode) {
+    UnitCmd cmd;
+    cmd.opcode = opcode;
+    cmd.mode = mode;
+    cmd.count = 1;
+    cmd.a1 = 100;
+    cmd.a2 = 200;
+    cmd.s1 = 10;
+    cmd.s2 = 20;
+    fill(act(cmd.a1, 2), 5, 18);
+    return cmd;
+  }
+  // Of a norm: scale of x, weights, epsilon and 1 / n.
+  void set_norm(const UnitCmd& cmd, Scale eps, Scale invn) {
+    set_scale(cmd.s0, sf_pow2(0));
+    set_scale(cmd.s1, sf_pow2(-14));
+    set_scale(cmd.s1 + 1U, eps);
+    set_scale(cmd.s1 + 2U, invn);
+  }
+  uint16_t mantissa() { return static_cast<uint16_t>(0x8000 | rng()); }
+  void check_fresh(const UnitCmd& cmd) {
+    sync();
+    check(cmd);
+  }
+};
+
+// Each entry of the tables of reciprocal (of the maximum) and of the root (of epsilon alone, 1 / n being
+// zero).
+TEST(VectorScales, EveryTableEntry) {
+  ScaleBench bench(7000);
+  for (unsigned entry = 0; entry < 256 && !HasFailure(); ++entry) {
+    const auto reciprocal = static_cast<int32_t>(0x8000 | entry << 7 | bench.below(1 << 7));
+    UnitCmd cmd = bench.one_chunk(isa::Opcode::kQuant, 7 << 4);
+    bench.fill(bench.act(0, 1), 5, 17);
+    bench.act(0, 1)[bench.below(4)] = bench.below(2) == 0 ? reciprocal << bench.below(15) : -reciprocal;
+    bench.set_scale(cmd.s0, sf_pow2(0));
+    bench.set_scale(cmd.s1, sf_pow2(0));
+    bench.check_fresh(cmd);
+    cmd = bench.one_chunk(isa::Opcode::kNorm, 0);
+    bench.fill(bench.act(0, 1), 5, 12);
+    const auto root = static_cast<uint16_t>(0x8000 | (entry & 127) << 8 | bench.below(1 << 8));
+    bench.set_norm(cmd, {root, static_cast<int16_t>(static_cast<int>(entry >> 7) - 40)}, {});
+    bench.check_fresh(cmd);
+  }
+}
+
+// Variance and epsilon of about the same size, in all the range of exponents.
+TEST(VectorScales, SumsOfScales) {
+  ScaleBench bench(7100);
+  for (int round = 0; round < 500 && !HasFailure(); ++round) {
+    const UnitCmd cmd = bench.one_chunk(isa::Opcode::kNorm, 0);
+    bench.fill(bench.act(0, 1), 5, static_cast<int>(bench.below(31)));
+    uint64_t sum = 0;
+    std::array<int16_t, 4> x16{};
+    const int d = norm16(bench.act(0, 1), x16);
+    for (const int64_t x : x16) sum += static_cast<uint64_t>(x * x);
+    const int range = round % 2 == 0 ? 60 : 20000;
+    const Scale invn{bench.mantissa(),
+                     wrap16(static_cast<int>(bench.below(2 * static_cast<uint64_t>(range))) - range)};
+    const Scale variance = sf_mul(sf_norm(sum, 2 * d), invn);
+    const Scale eps{bench.mantissa(), wrap16(variance.e + static_cast<int>(bench.below(7)) - 3)};
+    bench.set_norm(cmd, eps, invn);
+    bench.check_fresh(cmd);
+  }
+}
+
+// Means of small and large sums, shifted to either side.
+TEST(VectorScales, Means) {
+  ScaleBench bench(7200);
+  for (int round = 0; round < 1000 && !HasFailure(); ++round) {
+    const UnitCmd cmd = bench.one_chunk(isa::Opcode::kNorm, 1);
+    bench.fill(bench.act(0, 1), 5, static_cast<int>(bench.below(32)));
+    if (round % 2 == 0) {  // far from a small mean, which they make between them
+      auto x = bench.act(0, 1);
+      x[1] = ~x[0];
+      x[2] = static_cast<int32_t>(bench.below(64));
+      x[3] = 0;
+      bench.fill(bench.act(cmd.a1 + 1, 1), 0, 0);
+    }
+    bench.set_norm(cmd, sf_from(1e-5), {bench.mantissa(), wrap16(static_cast<int>(bench.below(80)) - 60)});
+    bench.check_fresh(cmd);
+  }
+}
+
+// Planes whose sum is near the ends of int32.
+TEST(VectorScales, JoinedPlanesAtTheLimits) {
+  ScaleBench bench(7300);
+  constexpr int32_t kEnd = 1 << 27;  // of the highest plane
+  for (int round = 0; round < 200 && !HasFailure(); ++round) {
+    const bool three = bench.below(2) != 0;
+    const UnitCmd cmd = bench.one_chunk(isa::Opcode::kJoin, three ? 1 : 0);
+    bench.fill(bench.scr(0, 12), 5, 31 - static_cast<int>(bench.below(20)));
+    for (auto& high : bench.scr(0, 12).subspan(three ? 8 : 4, 4)) {
+      const auto off = static_cast<int32_t>(bench.below(uint64_t{1} << bench.below(18)));
+      high = (bench.below(2) != 0 ? kEnd : -kEnd) + (bench.below(2) != 0 ? off : -off);
+    }
+    bench.set_scale(cmd.s0, sf_pow2(-20));
+    bench.check_fresh(cmd);
+  }
+}
+
+// Products of two scales that round to the next power of two, or just do not.
+TEST(VectorScales, LogitScalesThatRoundUp) {
+  ScaleBench bench(7400);
+  for (int round = 0; round < 300 && !HasFailure(); ++round) {
+    UnitCmd cmd = bench.one_chunk(isa::Opcode::kLogit, 1);
+    cmd.s2 = 4;
+    const uint16_t m = bench.mantissa();
+    bench.set_scale(cmd.s0, {m, -20});
+    bench.fill(bench.scr(0, 4), 5, static_cast<int>(bench.below(31)));
+    for (auto& row : bench.act(cmd.a1, 1)) {
+      const uint32_t up = INT32_MAX / m - static_cast<uint32_t>(bench.below(2));
+      row = static_cast<int32_t>(sf_pack(
+          {static_cast<uint16_t>(std::max(up, 0x8000U)), wrap16(static_cast<int>(bench.below(36)) - 40)}));
+    }
+    bench.check_fresh(cmd);
+  }
+}
+
 // Cycles from acceptance to done in `paper`, printed for docs/vector.md; the bounds hold them there.
 TEST(VectorCycles, Paper) {
   VectorBench<PaperSize> bench(6000);
@@ -815,6 +940,55 @@ TEST(VectorCycles, Paper) {
   measure("ACTFN ReLU f=1024, bias", isa::Opcode::kActfn, 0 | 8, 16, 60);
   measure("EMBED d=256", isa::Opcode::kEmbed, 0, 4, 22);
   measure("LOGIT 256", isa::Opcode::kLogit, 1, 4, 30);
+}
+
+// A further chunk costs what docs/vector.md says: as many cycles as the busier read port has words of it, two
+// where it takes two beats or goes around, in each pass.
+TEST(VectorCycles, OfAChunk) {
+  VectorBench<UnitSize> bench(6500);
+  const auto measure = [&](isa::Opcode opcode, int mode, uint64_t each) {
+    const auto cycles = [&](uint16_t count) {
+      UnitCmd cmd = bench.random_command(opcode);
+      cmd.mode = static_cast<uint8_t>(mode);
+      cmd.count = count;
+      cmd.a0 = 0;
+      cmd.a1 = 100;
+      cmd.a2 = 200;
+      cmd.s0 = 10;
+      cmd.s1 = 100;
+      cmd.s2 = 200;
+      bench.fill(bench.act(0, 300), 5, 14);
+      bench.set_scale(cmd.s2, sf_pow2(-16));
+      bench.sync();
+      return bench.check(cmd);
+    };
+    constexpr uint16_t kMany = 40, kMore = 16;
+    EXPECT_EQ(cycles(kMany) - cycles(kMany - kMore), each * kMore)
+        << isa::opcode_info(opcode).name << " " << mode;
+  };
+  using isa::Opcode;
+  constexpr int kOneGroup = 7 << 4;
+  measure(Opcode::kNorm, 0, 1 + 2 + 1);
+  measure(Opcode::kNorm, 1, 1 + 1 + 1 + 2 + 2);
+  measure(Opcode::kQuant, kOneGroup, 1 + 1);
+  measure(Opcode::kQuant, kOneGroup | 1, 1 + 2);
+  measure(Opcode::kQuant, kOneGroup | 2, 1 + 2 + 2);
+  measure(Opcode::kResadd, 0, 2);
+  measure(Opcode::kResadd, 1, 2);
+  measure(Opcode::kActfn, 0, 1 + 1);
+  measure(Opcode::kActfn, 1, 1 + 1);
+  measure(Opcode::kActfn, 2, 2);
+  measure(Opcode::kActfn, 3, 2);
+  measure(Opcode::kActfn, 4, 1 + 1 + 2);
+  measure(Opcode::kActfn, 5, 1 + 1 + 2);
+  measure(Opcode::kActfn, 6, 1 + 2);
+  measure(Opcode::kActfn, 7, 1 + 2);
+  measure(Opcode::kActfn, 8, 1);
+  measure(Opcode::kActfn, 8 | 2, 2);
+  measure(Opcode::kActfn, 8 | 3, 2);
+  measure(Opcode::kEmbed, 0, 1);
+  measure(Opcode::kEmbed, 1, 1);
+  measure(Opcode::kLogit, 1, 2);
 }
 
 }  // namespace
