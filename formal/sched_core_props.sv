@@ -23,8 +23,8 @@ module sched_core_props
     input logic [NumRegs-1:0]               nonzero_q
 );
 
-  `ASSUME(InstrStable, !($past(rst_ni) && $past(run_i && instr_valid_i && !instr_ready_o)) || !run_i
-          || (instr_valid_i && $stable({instr_i, instr_pc_i, instr_error_i})))
+  `ASSUME(InstrStable, !($past(rst_ni) && $past(run_i && instr_valid_i && !instr_ready_o)
+          ) || !run_i || (instr_valid_i && $stable({instr_i, instr_pc_i, instr_error_i})))
   // 16 by 32 bits fit into 48; the product itself is left out.
   `ASSUME(ProductOfFactors, (product == '0) == (rs[15:0] == '0 || sch.imm[31:0] == '0))
 

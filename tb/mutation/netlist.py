@@ -73,13 +73,14 @@ connect -set mutant_i {width}'d0
 cd gate
 connect -set mutant_i {width}'d{mutant}
 cd ..
-miter -equiv -flatten -make_outcmp gold gate all
-opt -full all
-{without}
+{gated}
 miter -equiv -flatten gold gate always
 opt -full always
 tee -a {work}.proved log mutant {mutant}
 """
+GATED = """miter -equiv -flatten -make_outcmp gold gate all
+opt -full all
+delete -output """
 PROOF = "tee -a {work}.proved sat -timeout {timeout} {what}\n"
 PROVED = "SAT proof finished - no model found: SUCCESS"
 STATE_FF = "module state_ff (input C, input D, output Q); endmodule\n"
@@ -313,8 +314,7 @@ def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
         "instances": "\n".join(f"chtype -set of_{name} {entry.name}_mutants/c:{name}" for name in cells if name not in whole),
         "conditions": "\n".join(f"add -wire {name} {width_of(wire, module)}\nsetattr -set keep 1 w:{name}\nconnect -set {name} {wire}"
                                 for name, wire in entry.conditions.items()),
-        "without": "delete -output " + " ".join(f"{side}/{o}" for side in ("gold", "gate") for o in entry.gated)
-                   if entry.gated else ""}
+        "gated": GATED + " ".join(f"{side}/{o}" for side in ("gold", "gate") for o in entry.gated) if entry.gated else ""}
     run_yosys(PROVE_BEGIN.format(**values) + "design -save cut\n" +
               "".join(PROVE_ONE.format(**values, mutant=m) + "".join(PROOF.format(**values, what=p) for p in entry.proofs)
                       for m in mutants), work, "prove")
