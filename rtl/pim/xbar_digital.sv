@@ -148,6 +148,7 @@ module xbar_digital
   `ASSERT_INIT(WholeBytes, RowBits % 8 == 0)
   `ASSERT_INIT(AdcBitsFit, AdcBits >= 1 && AdcBits < 2 ** AdcBitsWidth)
   `ASSERT(NotProgrammedWhileConverting, !prog_valid_i || (!conv_valid_i && !sample_valid_q))
-  `ASSERT(AdcBitsInRange, !(conv_valid_i || valid_o) || (adc_bits_i != '0 && adc_bits_i <= AdcBitsWidth'(AdcBits)))
+  `ASSERT(AdcBitsInRange,
+          !(conv_valid_i || valid_o) || (adc_bits_i != '0 && adc_bits_i <= AdcBitsWidth'(AdcBits)))
 
 endmodule
