@@ -130,7 +130,7 @@ formal: setup ## prove the properties of formal/ on the RTL (FAST=1: the quick o
 	@.ci/formal --jobs $(JOBS) $(if $(FAST),--fast)
 
 .PHONY: mutation
-mutation: setup ## mutants of every leaf module of the RTL, and which bench notices them (MODULES="fifo mac": those; takes an hour)
+mutation: setup ## mutants of every leaf module of the RTL, and which bench notices them (MODULES="fifo mac": those; takes half an hour)
 	@$(VENV)/python tb/mutation/mutation.py --jobs $(JOBS) $(MODULES)
 
 .PHONY: isa
