@@ -129,7 +129,7 @@ module deadlock_props
 
   formal_any #(.WIDTH(UnitIdWidth)) u_taker (.Y(any_taker));
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || (idle_units && !unit_issue)) taker_q <= any_taker;
+    if (!rst_ni || clear || (idle_units && !unit_issue)) taker_q <= any_taker;
   end
 
   assign count = SumWidth'(u_scheduler.u_semaphores.count_q[Sem]);

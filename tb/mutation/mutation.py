@@ -102,7 +102,7 @@ class Results:
         self.path = OUT / f"results/{entry.name}.json"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256((OUT / f"netlists/{entry.name}.v").read_bytes()).hexdigest()
-        self.data = {"netlist": digest, "tried": "", "seconds": 0.0, "verdicts": {}}
+        self.data = {"netlist": digest, "tried": "", "grounds": "", "seconds": 0.0, "verdicts": {}}
         if self.path.exists() and not fresh:
             kept = json.loads(self.path.read_text())
             if kept["netlist"] == digest:
@@ -111,10 +111,11 @@ class Results:
     def verdicts(self) -> dict[int, str]:
         return {int(m): v for m, v in self.data["verdicts"].items()}
 
-    def forget_survivors_of(self, tried: str) -> None:
-        if self.data["tried"] != tried:
-            self.data["tried"] = tried
-            self.data["verdicts"] = {m: v for m, v in self.data["verdicts"].items() if not v.startswith(SURVIVED)}
+    def forget_what_changed(self, tried: str, grounds: str) -> None:
+        """Survivors, where benches are new; what was proven, where that rests on something else now."""
+        stale = (SURVIVED,) * (self.data["tried"] != tried) + (SURVIVED, EQUIVALENT) * (self.data["grounds"] != grounds)
+        self.data["verdicts"] = {m: v for m, v in self.data["verdicts"].items() if not v.startswith(stale)}
+        self.data |= {"tried": tried, "grounds": grounds}
 
     def set(self, mutant: int, verdict: str) -> None:
         self.data["verdicts"][str(mutant)] = verdict
@@ -155,8 +156,8 @@ def source_of(line: str) -> str:
 def run_entry(entry: Entry, listed: list[str], benches: dict[str, Bench], machine: Bench, fresh: bool, jobs: int) -> Results:
     began = time.monotonic()
     results = Results(entry, fresh)
-    results.forget_survivors_of("".join(b.digest() for b in [*(benches[n] for n in entry.benches), machine])
-                                + repr((entry.proofs, entry.conditions)))
+    results.forget_what_changed("".join(b.digest() for b in [*(benches[n] for n in entry.benches), machine]),
+                                netlist.grounds(entry))
 
     def left() -> list[int]:
         return [m for m in range(1, len(listed) + 1) if m not in results.verdicts()]

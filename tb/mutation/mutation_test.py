@@ -26,10 +26,12 @@ class Mutation(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.out = pathlib.Path(folder.name)
-        for module in (mutation, netlist):
-            patch = mock.patch.object(module, "OUT", self.out)
+        for module, name, value in ((mutation, "OUT", self.out), (netlist, "OUT", self.out), (netlist, "ROOT", self.out),
+                                    (netlist, "file_of", lambda module: f"{module}.sv")):
+            patch = mock.patch.object(module, name, value)
             patch.start()
             self.addCleanup(patch.stop)
+        (self.out / "part.sv").write_text("  `ASSERT(InRange, x_q < 8)\nendmodule\n")
         (self.out / "netlists").mkdir()
         (self.out / "netlists/part.v").write_text("module part_mutants; endmodule")
 
@@ -103,19 +105,17 @@ endmodule
         self.assertEqual(entry.proofs, ["-set gold.when_0 0 -prove trigger 0 always",
                                         "-set gold.when_0 1 -set gold.assumed_0 3 -prove trigger 0 always"])
 
-    def prove(self, entry: netlist.Entry, sat_runs: int) -> set[int]:
+    def prove(self, entry: netlist.Entry, sat_runs: int, possible: str = netlist.POSSIBLE) -> set[int]:
         """With a solver that proves so many of what it is asked."""
         module = {"cells": {"u_a": {"type": "a", "port_directions": {"d_i": "input"}, "connections": {"d_i": [2, 3, 4]}},
                             "$1": {"type": "$and", "port_directions": {}, "connections": {}}},
                   "netnames": {"x_q": {"bits": [5] * 8}, "error_o": {"bits": [6] * 4}}}
         (self.out / "netlists/part.json").write_text(json.dumps({"modules": {"part_mutants": module}}))
-        (self.out / "part.sv").write_text("  `ASSERT(InRange, x_q < 8)\n")
 
         def solver(script: str, work: pathlib.Path, log: str) -> None:
             self.script = script
-            work.with_suffix(".proved").write_text("mutant 3\n" + sat_runs * (netlist.PROVED + "!\n"))
-        with (mock.patch.object(netlist, "run_yosys", solver), mock.patch.object(netlist, "ROOT", self.out),
-              mock.patch.object(netlist, "file_of", lambda module: "part.sv")):
+            work.with_suffix(".proved").write_text("mutant 3\n" + sat_runs * (netlist.PROVED + "!\n") + possible)
+        with mock.patch.object(netlist, "run_yosys", solver):
             return netlist.prove(entry, [3], 60)
 
     def test_equivalent_is_what_is_proven_in_all_parts(self) -> None:
@@ -130,8 +130,23 @@ endmodule
 
     def test_an_assumption_is_an_assertion_of_the_module(self) -> None:
         entry = dataclasses.replace(ENTRY, assume=[{"assertion": "Other", "wire": "x_q", "value": 0}])
-        with self.assertRaisesRegex(ValueError, "part: assertion Other: expected in part, found none"):
-            self.prove(entry, 1)
+        with self.assertRaisesRegex(RuntimeError, "part: assertion Other: expected in part, found none"):
+            netlist.grounds(entry)
+
+    def test_an_assumption_has_to_be_possible(self) -> None:
+        entry = dataclasses.replace(ENTRY, assume=[{"assertion": "InRange", "wire": "x_q", "value": 300}])
+        with self.assertRaisesRegex(RuntimeError, "part: what is assumed: expected to be possible, found a contradiction"):
+            self.prove(entry, 1, "SAT solving finished - no model found.")
+
+    def test_a_proof_goes_with_its_grounds(self) -> None:
+        results = mutation.Results(ENTRY, False)
+        results.forget_what_changed("benches", "grounds")
+        for mutant, verdict in enumerate(("failed: unit", "equivalent", "survived"), 1):
+            results.set(mutant, verdict)
+        results.forget_what_changed("other benches", "grounds")
+        self.assertEqual(set(results.verdicts()), {1, 2})
+        results.forget_what_changed("other benches", "other grounds")
+        self.assertEqual(set(results.verdicts()), {1})
 
     def test_unknown_bench(self) -> None:
         with self.assertRaisesRegex(ValueError, "part: no bench other, expected one of unit"):

@@ -83,6 +83,7 @@ opt -full all
 delete -output """
 PROOF = "tee -a {work}.proved sat -timeout {timeout} {what}\n"
 PROVED = "SAT proof finished - no model found: SUCCESS"
+POSSIBLE = "SAT solving finished - model found"
 STATE_FF = "module state_ff (input C, input D, output Q); endmodule\n"
 
 
@@ -116,6 +117,12 @@ class Entry:
             f"-set gold.counts_{i} {rule['value']} " + "".join(f"-prove cmp_{output} 1 " for output in rule["outputs"]) + "all"
             for i, rule in enumerate(self.only_if)]
         return [case + goal for goal in goals for case in cases]
+
+    @property
+    def possible(self) -> list[str]:
+        """What has to have a solution each, or the assumption would prove anything."""
+        return [f"-set gold.when_{i} 1 " * ("when" in a) + f"-set gold.assumed_{i} {a['value']} always"
+                for i, a in enumerate(self.assume)]
 
     @property
     def conditions(self) -> dict[str, str]:
@@ -294,13 +301,22 @@ def write_whole(name: str, cell: dict[str, Any], work: pathlib.Path) -> str:
     return path
 
 
+def grounds(entry: Entry) -> str:
+    """All that proofs of an entry rest on, beside its netlist: a change of it makes them void."""
+    source = (ROOT / file_of(entry.module)).read_text()
+    texts = []
+    for assumption in entry.assume:
+        found = re.search(rf"ASSERT\(\s*{assumption['assertion']},.*?^ *(?=`|endmodule|//)", source, re.M | re.S)
+        if not found:
+            raise RuntimeError(f"{entry.name}: assertion {assumption['assertion']}: expected in {entry.module}, found none")
+        texts.append(found[0])
+    texts += [(ROOT / file_of(module)).read_text() for module in entry.whole]
+    return repr((entry.proofs, entry.conditions, texts))
+
+
 def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
     """Those of the mutants that are proven equivalent to the module."""
     work = OUT / "netlists" / entry.name
-    source = (ROOT / file_of(entry.module)).read_text()
-    for assumption in entry.assume:
-        if f"ASSERT({assumption['assertion']}," not in source:
-            raise ValueError(f"{entry.name}: assertion {assumption['assertion']}: expected in {entry.module}, found none")
     proved = work.with_suffix(".proved")
     proved.unlink(missing_ok=True)
     module = json.loads(work.with_suffix(".json").read_text())["modules"][f"{entry.name}_mutants"]
@@ -316,7 +332,9 @@ def prove(entry: Entry, mutants: list[int], timeout: int) -> set[int]:
                                 for name, wire in entry.conditions.items()),
         "gated": GATED + " ".join(f"{side}/{o}" for side in ("gold", "gate") for o in entry.gated) if entry.gated else ""}
     run_yosys(PROVE_BEGIN.format(**values) + "design -save cut\n" +
-              "".join(PROVE_ONE.format(**values, mutant=m) + "".join(PROOF.format(**values, what=p) for p in entry.proofs)
+              "".join(PROVE_ONE.format(**values, mutant=m) + "".join(PROOF.format(**values, what=p) for p in entry.proofs + entry.possible)
                       for m in mutants), work, "prove")
     parts = re.split(r"^mutant (\d+)\s*$", proved.read_text(), flags=re.M)
+    if proved.read_text().count(POSSIBLE) != len(mutants) * len(entry.assume):
+        raise RuntimeError(f"{entry.name}: what is assumed: expected to be possible, found a contradiction")
     return {int(m) for m, text in zip(parts[1::2], parts[2::2]) if text.count(PROVED) == len(entry.proofs)}
