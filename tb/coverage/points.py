@@ -7,6 +7,7 @@ point is a name that a bench declares.
 
 import collections
 import dataclasses
+import os
 import pathlib
 import re
 import tomllib
@@ -50,7 +51,7 @@ class Exclusion:
 def verilator_point(keys, root):
     """A Point of the keys of a line of Verilator's file, None if it is not of our RTL."""
     fields = dict(part.split("\x02", 1) for part in keys.split("\x01") if part)
-    path = pathlib.PurePath(fields["f"])
+    path = pathlib.PurePath(os.path.normpath(fields["f"]))
     if not path.is_relative_to(root):
         raise Error(f"{path}: expected a file under {root}")
     kind = OF_VERILATOR.get(fields["page"].split("/")[0].removeprefix("v_"))

@@ -49,7 +49,8 @@ class Coverage(unittest.TestCase):
 
     def test_points_of_benches_are_left_out_and_functional_ones_added(self):
         (self.root / "tb").mkdir()
-        self.write("1.dat", entry(self.root / "tb/b.sv", 1, "v_line/b", "block", 0), entry(self.file, 1, "v_line/a", "block", 1))
+        self.write("1.dat", entry(self.root / "tb/b.sv", 1, "v_line/b", "block", 0),
+                   entry(self.root / "rtl/../tb/b.sv", 2, "v_line/b", "block", 0), entry(self.file, 1, "v_line/a", "block", 1))
         (self.root / "dat/1.functional").write_text("0 QK, one token\n2 PV, one token\n")
         (self.root / "dat/2.functional").write_text("1 QK, one token\n0 PV, one token\n")
         counts, _ = self.read()
